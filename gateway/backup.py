@@ -113,7 +113,7 @@ def _root(folder: Path) -> str:
 
 
 def _released(session: Session) -> list[str]:
-    return sorted(jobs.ended(session, "done", (standing.KIND,)))
+    return sorted(jobs.released(session, (standing.KIND,)))
 
 
 def _copy_keys(folder: Path, to: Path) -> None:

@@ -52,7 +52,15 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "attack": ("export.attack",),
     "trace": ("export.trace",),
     "pull": NO_STORE,
-    "work": ("export.gather", "export.release", "notify", "subscribe.handshake", "subscribe.error", "subscribe.end"),
+    "work": (
+        "export.gather",
+        "export.release",
+        "export.revise",
+        "notify",
+        "subscribe.handshake",
+        "subscribe.error",
+        "subscribe.end",
+    ),  # fmt: skip
     "subscriptions list": READS_NOBODY,
     "subscriptions stop": ("subscription.stop",),
     "subscriptions resume": ("subscription.resume",),

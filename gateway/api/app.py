@@ -38,7 +38,6 @@ from gateway.api.compression import Compression
 from gateway.api.envelope import Envelope
 from gateway.api.forwarded import Forwarded
 from gateway.composition import Service
-from gateway.export.judgement import Judgements
 from gateway.metrics import Metrics
 from gateway.notify.keeping import Keeper
 from gateway.signin import offered
@@ -94,7 +93,7 @@ def create_app(opened: Service, url: str = "", shared: Path | None = None) -> Fa
     app.state.door, app.state.issuers, app.state.metrics = opened.door, opened.issuers, counts
     app.state.keeper = Keeper(opened.door, opened.hooks, app.state.base)
     app.state.sessions, app.state.documents = opened.sessions, {}
-    app.state.rates, app.state.judgements = rates.open_rates(settings, shared), Judgements()
+    app.state.rates = rates.open_rates(settings, shared)
     app.state.readiness = service.Readiness(partial(records.check, opened.door))
     errors.install(app, answer.failed)
     app.mount("/static", StaticFiles(directory=str(files("gateway.web") / "static")), name="static")

@@ -6,13 +6,13 @@ The operation is https://hl7.org/fhir/uv/bulkdata/STU2/export.html.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse
 
+from gateway import records
 from gateway.api import asked, parameters
 from gateway.api.auth import Known
 from gateway.errors import Invalid, Unsupported
@@ -120,10 +120,10 @@ def download(job: str, name: str, request: Request, caller: Known) -> Response:
     """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request: one file of a release. Every
     download is authorised again, checked against the opt-outs of now, and audited."""
     state = request.app.state
-    path: Path = client.file(
-        state.door, state.judgements, state.settings.optout_days, caller, job, name, request.state.id
-    )
-    return FileResponse(path, media_type="application/fhir+ndjson")
+    file = client.file(state.door, state.settings.optout_days, caller, job, name, request.state.id)
+    # Of the release, not of the file: its own times and size would tell when a part was cut again.
+    headers = {"ETag": f'"{file.sha256}"', "Last-Modified": records.http_date(file.released)}
+    return FileResponse(file.path, headers=headers, media_type="application/fhir+ndjson")
 
 
 @router.delete("/bulk/{job}")

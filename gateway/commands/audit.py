@@ -148,7 +148,7 @@ def _verify(gateway: Gateway, audit: Audit, against: Sequence[Path] = ()) -> int
     verdict = audit.verify(*heads)
     with gateway.store.read() as session:
         faults += [] if ledger.is_whole(session) else ["ledger of releases"]
-        released = jobs.ended(session, "done", (standing.KIND, standing.BY_HAND))
+        released = jobs.released(session, (standing.KIND, standing.BY_HAND))
         if missing := ledger.unlisted(session, released):
             faults.append(f"ledger of releases: {missing} are missing")
     return _print([*verdict.broken, *faults], verdict)

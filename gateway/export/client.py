@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import Conflict, Forbidden, NotFound, Refused, Unavailable, Unsupported
-from gateway.export import approval, asking, folder, manifest, standing
+from gateway.export import approval, asking, folder, handing, manifest, standing
 from gateway.export.chosen import NOTHING, Choice, Wish
-from gateway.export.judgement import CODE, Judgements
 from gateway.nhs import recipients
 from gateway.nhs.decision import Act
 from gateway.nhs.project import Project
@@ -102,14 +101,24 @@ def status(door: Door, caller: Caller, id_: str, request: str) -> Status:
         raise Conflict("the export failed; start it again")
     percent = 100 * done // total if total else 0
     expires = formatdate(standing.ends(job) / 1_000_000, usegmt=True)
-    return Status(job.outcome.get("manifest") if job.state == "done" else None, f"{job.state}: {percent} %", expires)
+    return Status(job.outcome.get("manifest") if job.is_released else None, f"{job.state}: {percent} %", expires)
 
 
-def file(door: Door, judgements: Judgements, days: int, caller: Caller, id_: str, name: str, request: str) -> Path:
+@dataclass(frozen=True)
+class File:
+    """One file of a release: where it lies, its SHA-256 (hexadecimal), and when the release was made (µs UTC)."""
+
+    path: Path
+    sha256: str
+    released: int
+
+
+def file(door: Door, days: int, caller: Caller, id_: str, name: str, request: str) -> File:
     """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-output-file-request
 
-    The path of one released file. Refused when what the release was made with no longer stands, when somebody in it
-    has opted out since, or when the client's scopes do not cover its type.
+    One released file. Refused when what the release was made with no longer stands, when the people of its part have
+    changed since a file of it was first given, or when the client's scopes do not cover its type. Raises
+    ``Unavailable`` while the part is cut again, because somebody in it has changed since it was cut.
     """
     if not FILE_NAME.match(name):
         raise NotFound("file")
@@ -118,13 +127,13 @@ def file(door: Door, judgements: Judgements, days: int, caller: Caller, id_: str
         with _told_not_found(door, caller, "export.download", request), door.store.read() as session:
             now = door.store.clock()
             job = _own(session, caller, id_, now)
-            if job.state != "done":
+            if not job.is_released:
                 raise NotFound("file")
-            approved, list_ = standing.require_file(session, job, now, days, name)
+            approved, _ = standing.require_in_force(session, job, now, days)
             _require_approved(approved, caller, {name.partition(".")[0]} - {manifest.OUTCOME})
-        judgements.require_clear(door.store, job, list_)
+        digest = handing.hand_out(door.store, job, name)
     except Unavailable as busy:
-        if busy.code == CODE:
+        if busy.code == handing.CODE:
             _audit(door, caller, "export.download", "refused", request, job=id_, file=name, why=str(busy))
         raise
     except (Refused, Conflict, Forbidden) as refusal:
@@ -134,7 +143,7 @@ def file(door: Door, judgements: Judgements, days: int, caller: Caller, id_: str
     if not path.is_file():
         raise NotFound("file")
     _audit(door, caller, "export.download", "ok", request, job=id_, file=name)
-    return path
+    return File(path, digest, job.pins["started"])
 
 
 def cancel(door: Door, caller: Caller, id_: str, request: str) -> None:

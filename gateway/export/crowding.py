@@ -59,9 +59,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many people of a part have which facts and hold which codes, under which labels and state."""
+    """How many people of a part have which facts and hold which codes, in which state of those people."""
 
-    label_seq: int
     state: str
     people: Mapping[Facts, int]
     codes: Mapping[str, int]
@@ -76,7 +75,7 @@ def count(part: Part) -> tuple[int, Counts]:
     store = open_store(part.url)
     try:
         with store.read() as session:
-            seq, now = records.label_seq(session), records.today(session, part.job, part.number, pins)
+            now = records.today(session, part.job, part.number, pins)
             for person in records.stream(session, part.job, part.number, pins):
                 held = pseudonymiser.held(person.person, person.resources, types, approved, person.lives)
                 if held is not None:
@@ -84,16 +83,17 @@ def count(part: Part) -> tuple[int, Counts]:
                     codes.update(held[1])
     finally:
         store.close()
-    return part.number, Counts(seq, now.state, people, codes)
+    return part.number, Counts(now.state, people, codes)
 
 
 class Counting:
-    """The counts of one run, kept while it repeats: they are made again when labels or the people of a part change."""
+    """The counts of one run, kept while it repeats: they are made again when what may leave of a part's people
+    changes."""
 
     def __init__(self, part: Part, workers: int | None):
         """``part`` is any part of the job: the others differ by number."""
         self._part, self._workers = part, workers
-        self._counted: dict[int, tuple[int, str]] = {}
+        self._counted: dict[int, str] = {}
         self._decision = Decision()
 
     def decide(self, store: Store, job: jobs.Job, todo: list[int]) -> tuple[Decision, list[int]]:
@@ -112,11 +112,8 @@ class Counting:
         return self._decision, sorted(cut_otherwise.union(todo))
 
     def _is_counted(self, parts: Mapping[int, Mapping[str, Any]], todo: list[int]) -> bool:
-        """Whether every part was counted under the labels and the state that it was cut under, or is to be cut."""
-        return not todo and all(
-            self._counted.get(number) == (outcome.get("label_seq"), outcome.get("state"))
-            for number, outcome in parts.items()
-        )
+        """Whether every part was counted in the state that it was cut in, and none is to be cut."""
+        return not todo and all(self._counted.get(number) == outcome.get("state") for number, outcome in parts.items())
 
     def _count(self, store: Store, job: jobs.Job, parts: Iterable[int], k: int) -> None:
         people, codes = Counter[Facts](), Counter[str]()
@@ -125,7 +122,7 @@ class Counting:
             for number, counts in results:
                 people.update(counts.people)
                 codes.update(counts.codes)
-                self._counted[number] = counts.label_seq, counts.state
+                self._counted[number] = counts.state
                 with store.write() as session:
                     gather.hold(session, job)
         self._decision = decide(people, codes, k, job.pins["approved"])
@@ -163,17 +160,25 @@ def _report(k: int, steps: Mapping[int, int], left_out: int, common: int, codes:
 
 def of(part: Part) -> Decision:
     """The decision that a part is cut under. A worker reads it once."""
-    return _read(part.out, part.claim, part.decision) if part.decision else Decision()
+    return _read(part.out, part.decision) if part.decision else Decision()
 
 
-def _path(out: str, claim: int) -> Path:
-    """Beside the files that have no name yet, and removed with them: it holds the facts of people."""
-    return Path(out) / f".decision.ndjson.{claim}.part"
+def forget(out: Path) -> None:
+    """Remove every decision from a folder: no part of it is cut again."""
+    for path in out.glob(".decision.*"):
+        path.unlink()
+
+
+def _path(out: str, hash_: str) -> Path:
+    """Beside the files, where no client reads: a part that is cut again after the release is cut under it. It holds
+    facts that k people share, and codes that k people hold."""
+    return Path(out) / f".decision.{hash_}"
 
 
 def _write(part: Part, decision: Decision) -> None:
     assert decision.crowds is not None and decision.common is not None
-    durable.write_whole(_path(part.out, part.claim), _written(decision.crowds, decision.common))
+    forget(Path(part.out))
+    durable.write_whole(_path(part.out, decision.hash), _written(decision.crowds, decision.common))
 
 
 def _written(decided: Crowds, common: frozenset[str]) -> bytes:
@@ -181,9 +186,12 @@ def _written(decided: Crowds, common: frozenset[str]) -> bytes:
 
 
 @lru_cache(maxsize=1)
-def _read(out: str, claim: int, hash_: str) -> Decision:
+def _read(out: str, hash_: str) -> Decision:
     """Raises ``Refused`` where the file is not the decision of that hash."""
-    data = _path(out, claim).read_bytes()
+    try:
+        data = _path(out, hash_).read_bytes()
+    except FileNotFoundError:
+        raise Refused("the counts of the export are gone: start it again") from None
     if hashlib.sha256(data).hexdigest() != hash_:
         raise Refused("the counts of the export have changed: resume it")
     content = msgspec.json.decode(data)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from gateway.export.chosen import Choice
 from gateway.fhir.dates import moment
 from gateway.nhs.pseudonym import Pseudonymiser, order_key, place
 from gateway.store.database import open_store
+
+Outcome = dict[str, Any]
+"""What came of a part, as it is kept with the job: its files, its counts, and the people it was cut of, as a digest."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,13 @@ class Part:
     key: bytes = field(repr=False)
     decision: str = ""
     """The hash of the decision about few people (``crowding``); "" where nobody is counted."""
+    revision: int = 0
+    types: tuple[str, ...] = ()
+    """Where the part was released before: how often the release was changed with this time, and the types of which the
+    part had a file, which it keeps, also an empty one: a name that vanished would tell who had the only such row."""
 
 
-def cut(part: Part) -> tuple[int, dict[str, Any]]:
+def cut(part: Part) -> tuple[int, Outcome]:
     """Cut one part into files that have no name yet; see ``part_files.place``. Returns the part's number and what came
     of it."""
     pins = part.pins
@@ -43,12 +51,13 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
     files: dict[str, part_files.PartFile] = {}
     types, approved = frozenset(pins["types"]), frozenset(pins["approved"]["types"])
     choice = Choice(pins.get("filters", ()), pins.get("elements", ()), pins["started"])
-    persons, order = 0, order_key(part.key, pins["release"])
+    persons, order = 0, order_key(part.key, revised(pins["release"], part.revision))
     store = open_store(part.url)
     try:
         with store.read() as session:
-            seq, now = records.label_seq(session), records.today(session, part.job, part.number, pins)
-            for person in records.stream(session, part.job, part.number, pins):
+            now = records.today(session, part.job, part.number, pins)
+            by_name = partial(place, order) if part.revision else None
+            for person in records.stream(session, part.job, part.number, pins, by_name):
                 lines = pseudonymiser.person(
                     person.person, _ordered(order, person.resources), types, approved, person.lives
                 )
@@ -59,11 +68,10 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
                         continue
                     is_in = True
                     if resource_type not in files:
-                        files[resource_type] = part_files.PartFile(
-                            Path(part.out), resource_type, part.number, part.claim
-                        )
+                        files[resource_type] = _file(part, resource_type)
                     files[resource_type].write(line, person.person)
                 persons += is_in
+            files.update({name: _file(part, name) for name in part.types if name not in files})
             closed = [files[name].close() for name in sorted(files)]
     finally:
         for file in files.values():
@@ -71,15 +79,25 @@ def cut(part: Part) -> tuple[int, dict[str, Any]]:
         store.close()
     log.event("export.part", part=part.number, resources=sum(file["count"] for file in closed))
     return part.number, {
-        "label_seq": seq,
         "decision": part.decision,
         "state": now.state,
+        "revision": part.revision,
         "files": closed,
         "persons": persons,
         "dropped": dict(sorted(pseudonymiser.dropped.items())),
         "dropped_people": dict(sorted(pseudonymiser.dropped_people.items())),
         "kept": dict(sorted(pseudonymiser.kept.items())),
     }
+
+
+def revised(release: str, revision: int) -> str:
+    """What names the order of a release whose parts were cut again: an unchanged row in its former place would tell
+    which row is gone."""
+    return f"{release} {revision}" if revision else release
+
+
+def _file(part: Part, resource_type: str) -> part_files.PartFile:
+    return part_files.PartFile(Path(part.out), resource_type, part.number, part.claim)
 
 
 def _ordered(key: bytes, resources: Sequence[tuple[str, str, bytes]]) -> list[tuple[str, str, bytes]]:

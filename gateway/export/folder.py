@@ -48,7 +48,13 @@ def discard(store: Store, job: str, out: Path) -> bool:
         ended = jobs.get(session, job)
     if ended is None or not (ended.state in ("failed", "cancelled") or store.clock() >= ends(ended)):
         return False
-    paths = [*out.glob("*.ndjson"), *out.glob(".*.part"), *out.glob("manifest.json"), *out.glob(MARK)]
+    paths = [
+        *out.glob("*.ndjson"),
+        *out.glob(".*.part"),
+        *out.glob(".decision.*"),
+        *out.glob("manifest.json"),
+        *out.glob(MARK),
+    ]
     for path in paths:
         path.unlink(missing_ok=True)
     return bool(paths)

@@ -133,15 +133,22 @@ def _write(store: Store, job: jobs.Job, first: int, parts: list[list[Member]]) -
 
 
 def _parts(store: Store, id_: str, order: _Order) -> Iterator[list[Member]]:
-    """(place, patient, name) of each part's members: so many whole persons, in the order in which they leave."""
+    """(place, patient, name) of each part's members: so many whole persons, in the order in which they leave. A last
+    part of less than half as many is joined to the one before: that a part was cut again tells little of who left it
+    only while enough people are in it."""
+    before: list[Member] = []
     part: list[Member] = []
+    count = 0
     for place, person in enumerate(_persons(store, id_, order)):
-        if place and place % PERSONS_A_PART == 0:
-            yield part
-            part = []
+        if count == PERSONS_A_PART:
+            if before:
+                yield before
+            before, part, count = part, [], 0
         part += [(place, patient, name) for _, patient, name in person]
-    if part:
-        yield part
+        count += 1
+    if before and count < PERSONS_A_PART // 2:
+        before, part = before + part, []
+    yield from (members_ for members_ in (before, part) if members_)
 
 
 def _persons(store: Store, id_: str, order: _Order) -> Iterator[list[Member]]:

@@ -38,12 +38,13 @@ def run(
 ) -> dict[str, Any]:
     """Cut every part that is not cut yet, then release: manifest last, ledger with it. Returns the manifest.
 
-    A job that was ``claimed`` is run under that claim. Any other is taken, whoever works on it: they stop. If a label
-    changed since a part was cut, or its files are not there, it is cut again: what is hidden today does not leave
-    today. When ``stop`` is set the job is given back, and ``gather.Stopped`` is raised after the parts under way.
+    A job that was ``claimed`` is run under that claim. Any other is taken, whoever works on it: they stop. A part is
+    cut again if its files are not there, or if somebody in it has opted out, or something else of theirs is hidden or
+    gathered otherwise, since it was cut: what is hidden today does not leave today, and the others leave. When ``stop``
+    is set the job is given back, and ``gather.Stopped`` is raised after the parts under way.
 
     Raises ``Refused`` for a folder that holds anything else, ``Unavailable`` for an outage, after which the job can be
-    run again, and as ``gather`` and ``require_standing`` do.
+    run again, and as ``gather`` and ``standing.require_in_force`` do.
     """
     job = _taken(store, id_, out, claimed)
     with _outages_named(), lease.kept(store, job, stop):
@@ -62,13 +63,14 @@ def _cut_and_release(
     counting = crowding.Counting(cut.Part(store.url, job.id, job.pins, 0, str(out), job.claim, key), workers)
     while True:
         with store.read() as session:
-            label_seq = records.label_seq(session)
-            todo, total = _to_cut(session, store, job, out, label_seq)
+            looked_at = _moment(session, job, store.clock())
+            todo, total = _to_cut(session, store, job, out)
         decision, todo = counting.decide(store, job, todo)
-        if not todo and (released := _release(store, job, out, label_seq, decision.report)):
+        if not todo and (released := _release(store, job, out, looked_at, decision.report)):
             return released
         parts = [
-            cut.Part(store.url, job.id, job.pins, number, str(out), job.claim, key, decision.hash) for number in todo
+            cut.Part(store.url, job.id, job.pins, number, str(out), job.claim, key, decision=decision.hash)
+            for number in todo
         ]
         # Closed, so that no process of a pool writes on when this run ends early.
         with closing(engines.map_parts(cut.cut, parts, workers=workers)) as results:
@@ -126,23 +128,11 @@ def _begin(store: Store, job: jobs.Job, out: Path, root: bytes) -> None:
     """Take the folder if what the job was made with still stands, and its root key is the one given."""
     if "root" not in job.pins:
         raise Conflict("the job was gathered by an earlier version: start the export again")
-    cleared = _clear(store, job)
     with store.write() as session:
         standing.require_root(session, root, job.pins["root"])
-        standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
+        standing.require_in_force(session, job, session.now, job.pins["optout_days"])
         gather.hold(session, job)
         folder.take(out, job.id)
-
-
-def _clear(store: Store, job: jobs.Job) -> int:
-    """The opt-out list that nobody in the job is on; the lease is kept while they are looked for."""
-
-    def hold() -> None:
-        with store.write() as writing:
-            gather.hold(writing, job)
-
-    with store.read() as session:
-        return standing.clear(session, job, store.clock(), hold)
 
 
 def _finish_part(store: Store, job: jobs.Job, out: Path, number: int, outcome: dict[str, Any]) -> None:
@@ -153,22 +143,32 @@ def _finish_part(store: Store, job: jobs.Job, out: Path, number: int, outcome: d
         jobs.finish_part(session, job.id, number, outcome)
 
 
-def _release(store: Store, job: jobs.Job, out: Path, label_seq: int, crowds: dict[str, Any]) -> dict[str, Any] | None:
-    """Release the job and return its manifest; None when a label has changed since the parts were looked at."""
-    cleared = _clear(store, job)
+def _moment(session: Session, job: jobs.Job, now: int) -> tuple[int, int]:
+    """What tells whether who may leave can have changed: the commit of the newest label, and the opt-out list."""
+    _, list_ = standing.require_in_force(session, job, now, job.pins["optout_days"])
+    return records.label_seq(session), list_
+
+
+def _release(
+    store: Store, job: jobs.Job, out: Path, looked_at: tuple[int, int], crowds: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Release the job and return its manifest; None when a label was set, or another opt-out list loaded, since the
+    parts were looked at."""
     with store.write() as session:
-        if records.label_seq(session) != label_seq:
+        if _moment(session, job, session.now) != looked_at:
             return None
-        project = standing.require_standing(session, job, session.now, job.pins["optout_days"], cleared)
+        project, _ = standing.require_in_force(session, job, session.now, job.pins["optout_days"])
         gather.hold(session, job)
         released = manifest.release(session, job, project, out, crowds)
+    if job.kind == standing.BY_HAND:  # its parts are never cut again, and its folder is handed over
+        crowding.forget(out)
     folder.release(out)
     return released
 
 
-def _to_cut(session: Session, store: Store, job: jobs.Job, out: Path, label_seq: int) -> tuple[list[int], int]:
-    """The parts that are not cut, or were cut under other labels than today's, or of people of whom something else may
-    leave today, or elsewhere; and how many there are. The lease is kept while people are asked about."""
+def _to_cut(session: Session, store: Store, job: jobs.Job, out: Path) -> tuple[list[int], int]:
+    """The parts that are not cut, or of people of whom something else may leave today, or elsewhere; and how many there
+    are. The lease is kept while people are asked about."""
     parts = jobs.parts(session, job.id)
     todo = []
     for number, state, outcome in parts:
@@ -177,7 +177,6 @@ def _to_cut(session: Session, store: Store, job: jobs.Job, out: Path, label_seq:
                 gather.hold(writing, job)
         if (
             state != "done"
-            or outcome["label_seq"] != label_seq
             or not all(_is_there(out, file) for file in outcome["files"])
             or outcome.get("state") != records.today(session, job.id, number, job.pins).state
         ):

@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from gateway import log, processes
-from gateway.errors import GatewayError, Unavailable
-from gateway.export import folder, gather, running, standing
+from gateway.errors import Conflict, GatewayError, Refused, Unavailable
+from gateway.export import folder, gather, recut, running, standing
 from gateway.store import faults, jobs, members
 from gateway.store.database import Store
 from gateway.store.session import Session
@@ -22,6 +22,25 @@ MOST_WAIT = 60.0
 def work(store: Store, exports: Path, root: bytes, stop: threading.Event, *, workers: int | None = None) -> None:
     """Run waiting exports until stopped, and remove expired ones. A job whose worker was killed is taken up again after
     its lease. In an outage the worker waits and tries again; when it is stopped it gives back its job between parts."""
+    with processes.thread("recuts", lambda ended: _recut(store, root, stop, ended)):
+        _run(store, exports, root, stop, workers)
+
+
+def _recut(store: Store, root: bytes, stop: threading.Event, ended: threading.Event) -> None:
+    """Cut changed parts of releases again, beside the export that runs: a client waits for them."""
+    while not (stop.is_set() or ended.is_set()):
+        try:
+            if not recut_once(store, root, workers=1, stop=stop):
+                stop.wait(POLL_SECONDS)
+        except Unavailable as outage:
+            log.event("export.outage", reason=outage.code, seconds=POLL_SECONDS)
+            stop.wait(POLL_SECONDS)
+        except Exception as error:  # a thread that ends would leave clients waiting until the next start
+            log.bug(error)
+            stop.wait(POLL_SECONDS)
+
+
+def _run(store: Store, exports: Path, root: bytes, stop: threading.Event, workers: int | None) -> None:
     swept, wait = -SWEEP_SECONDS, POLL_SECONDS
     while not stop.is_set():
         try:
@@ -72,6 +91,34 @@ def work_once(
             if isinstance(error, Unavailable) or faults.meaning(error):
                 raise
             _fail(store, job, exports / job.id, error)
+    return True
+
+
+def recut_once(store: Store, root: bytes, *, workers: int | None = None, stop: threading.Event | None = None) -> bool:
+    """Claim the oldest release with parts to be cut again, and cut them; False when there is none.
+
+    What cannot be done stays to be done: after its lease the release is taken up again. An outage raises
+    ``Unavailable``.
+    """
+    with faults.named():
+        with store.read() as session:
+            if not jobs.is_changed(session, standing.KIND, store.clock()):
+                return False
+        with store.write() as session:
+            job = jobs.claim_changed(session, standing.KIND)
+        if job is None:
+            return False
+        try:
+            recut.again(store, job, root, workers=workers, stop=stop)
+        except gather.Stopped:
+            log.event("export.stopped", job=job.id)
+            folder.discard(store, job.id, Path(job.outcome["out"]))
+        except (Refused, Conflict) as refusal:
+            recut.give_up(store, job, refusal)
+        except Exception as error:  # the worker outlives any job
+            if isinstance(error, Unavailable) or faults.meaning(error):
+                raise
+            log.bug(error)
     return True
 
 

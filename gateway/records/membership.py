@@ -18,8 +18,6 @@ from gateway.store.session import Session
 
 PAGE = 1000
 """The number of Patients read together."""
-ASKED = 100_000
-"""Opted-out patients held at once while a job is searched for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class ToRelease:
 class Today:
     """What holds today of the members of a part. ``refused`` Patients leave no more; of those ``without_gp`` no GP
     record leaves. ``publishers`` are the keys of the contributors in force, ``gp`` those of them that register
-    patients. ``state`` is a digest of all that, and of what labels hide."""
+    patients, ``persons`` who is gathered with whom. ``state`` is a digest of all that, and of what labels hide."""
 
     refused: frozenset[int]
     without_gp: frozenset[int]
@@ -115,21 +113,6 @@ def _page(session: Session, page: Sequence[tuple[int, int]], publishers: Sequenc
     return Page([(person, patient, names[person]) for person, patient in rows], left_out)
 
 
-def opted_out_since(session: Session, job: str, optout: int, hold: Callable[[], None] = lambda: None) -> bool:
-    """Whether somebody in a job would be left out by this list, as widely as when a job is made. ``hold`` is called
-    before the job is searched for each slice of them."""
-    asked: set[int] = set()
-    for patients in optouts.claimants(session, optout, PAGE):
-        asked |= _wide(session, patients)
-        if len(asked) >= ASKED:
-            hold()
-            if stored_members.holds_any(session, job, sorted(asked)):
-                return True
-            asked = set()
-    hold()
-    return bool(asked) and stored_members.holds_any(session, job, sorted(asked))
-
-
 def _wide(session: Session, patients: set[int]) -> set[int]:
     """The patients, everyone gathered with them, and everyone who claims a number that any of those claims."""
     if not patients:
@@ -171,10 +154,15 @@ def _sure(evidence: identity.Evidence) -> list[str]:
     return [number for number, grade in evidence.grades if grade != identity.CLAIMED]
 
 
-def stream(session: Session, job: str, part: int, pins: Mapping[str, Any]) -> Iterator[ToRelease]:
+def stream(
+    session: Session, job: str, part: int, pins: Mapping[str, Any], order: Callable[[str], bytes] | None = None
+) -> Iterator[ToRelease]:
     """Each person of a job's part, with all their resources of the project's types as at the pinned moment; what hides
-    them is always today's. Patients are read for a project without them too: they decide about dates."""
+    them is always today's. Patients are read for a project without them too: they decide about dates. Persons come in
+    the order of their places, or of what ``order`` makes of their names."""
     rows = stored_members.members(session, job, part)
+    if order:
+        rows = sorted(rows, key=lambda row: (order(row[2]), row))
     now = _today(session, rows, pins)
     types = frozenset(pins["approved"]["types"]) | {"Patient"}
     hidden = leaving.hidden(pins["exclude_sensitive"])
@@ -216,7 +204,8 @@ def _today(session: Session, rows: Sequence[Member], pins: Mapping[str, Any]) ->
     objecting = _wide(session, labelling.labelled(session, sorted(around), leaving.WITHOUT_GP))
     without_gp = objecting.intersection(patients) | _unregistered(session, persons).intersection(patients)
     hidden = snapshot.hidden_of(session, patients, leaving.hidden(pins["exclude_sensitive"]), pins["as_of"])
-    facts = repr((sorted(refused), sorted(without_gp), sorted(publishers), hidden))
+    gathered = [(place, sorted(persons[place])) for place in sorted(persons)]
+    facts = repr((sorted(refused), sorted(without_gp), sorted(publishers), hidden, gathered))
     return Today(
         frozenset(refused), frozenset(without_gp), frozenset(publishers), frozenset(gp), persons,
         blake2b(facts.encode(), digest_size=16).hexdigest(),

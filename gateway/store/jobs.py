@@ -1,7 +1,8 @@
 """Jobs and their parts: gathered, claimed by one statement with a lease, pinned to a snapshot, resumed by part.
 
 A job is ``accepted`` when it is asked for, ``gathering`` while somebody pins who is in it, ``gathered`` when that is
-complete, ``running`` while its parts are cut, and ends as ``done``, ``failed`` or ``cancelled``.
+complete, ``running`` while its parts are cut, and ends as ``done``, ``failed`` or ``cancelled``. A job that is done and
+has parts to be cut again is ``changed``, and ``recutting`` while somebody does so.
 
 Whoever works on a job has a claim on it: the number of the commit in which they took it. Everything that they write
 for the job is compared with that number in the same transaction, so whoever lost a job to somebody else writes nothing.
@@ -25,6 +26,9 @@ from gateway.store.tables import Part
 LEASE = 60_000_000  # µs
 _TAKEN = {"accepted": "gathering", "gathering": "gathering", "gathered": "running", "running": "running"}
 """The states of a job that has not ended, and the state in which whoever takes it works on it."""
+RELEASED = ("done", "changed", "recutting")
+_HELD = ("gathering", "running", "recutting")
+"""The states of a job that somebody works on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,11 @@ class Job:
         """The number of the claim on the job; 0 where nobody has taken it."""
         number: int = self.outcome.get("claim", 0)
         return number
+
+    @property
+    def is_released(self) -> bool:
+        """Whether the job ended with a release, parts of which may be cut again."""
+        return self.state in RELEASED
 
 
 def create(session: Session, id_: str, kind: str, owner: str, pins: dict[str, Any]) -> None:
@@ -119,7 +128,7 @@ def take(session: Session, id_: str) -> Job | None:
 
 def hold(session: Session, job: Job) -> bool:
     """Keep the lease of a job that was taken; False when it has ended, or somebody else has taken it since."""
-    return _change(session, job, ("gathering", "running"), {"lease": session.now + LEASE})
+    return _change(session, job, _HELD, {"lease": session.now + LEASE})
 
 
 def begin_gathering(session: Session, job: Job, pins: dict[str, Any]) -> bool:
@@ -135,7 +144,7 @@ def end_gathering(session: Session, job: Job, pins: dict[str, Any], *, is_run: b
 
 def give_back(session: Session, job: Job) -> bool:
     """End the claim on a job that was taken, before its work is done: whoever comes next may take it at once."""
-    return _change(session, job, ("gathering", "running"), {"lease": 0, "outcome": _text({"claim": 0})})
+    return _change(session, job, _HELD, {"lease": 0, "outcome": _text({**job.outcome, "claim": 0})})
 
 
 def fail(session: Session, job: Job) -> bool:
@@ -150,9 +159,47 @@ def finish(session: Session, id_: str, state: str, outcome: dict[str, Any]) -> N
         row.state, row.lease, row.outcome = state, 0, _text(outcome)
 
 
-def ended(session: Session, state: str, kinds: Sequence[str]) -> set[str]:
-    """The ids of the jobs of these kinds that ended so."""
-    statement = select(JobRow.id).where(JobRow.state == state, col(JobRow.kind).in_(kinds))
+def note_changed(session: Session, id_: str, number: int) -> None:
+    """Say that a part of a release is to be cut again before it is given to anybody."""
+    with models(session) as rows:
+        rows.get_one(Part, (id_, number)).state = "changed"
+        row = rows.get_one(JobRow, id_)
+        if row.state == "done":
+            row.state, row.lease = "changed", 0
+
+
+def is_changed(session: Session, kind: str, now: int) -> bool:
+    """Whether ``claim_changed`` would find a release. Asked in a reading transaction."""
+    with models(session) as rows:
+        return rows.exec(_recuttable(kind, now)).first() is not None
+
+
+def claim_changed(session: Session, kind: str) -> Job | None:
+    """Take the oldest release with parts to be cut again that nobody works on, for a lease's time."""
+    with models(session) as rows:
+        id_ = rows.exec(_recuttable(kind, session.now)).first()
+        if id_ is None:
+            return None
+        row = rows.get_one(JobRow, id_)
+        row.state, row.lease = "recutting", session.now + LEASE
+        row.outcome = _text({**msgspec.json.decode(row.outcome), "claim": session.commit_seq})
+    return get(session, id_)
+
+
+def _recuttable(kind: str, now: int) -> Any:
+    is_free = and_(col(JobRow.state).in_(("changed", "recutting")), JobRow.lease < now)
+    return select(JobRow.id).where(JobRow.kind == kind, is_free).order_by(col(JobRow.created)).limit(1)
+
+
+def end_recutting(session: Session, job: Job, outcome: dict[str, Any], *, is_changed: bool) -> bool:
+    """The parts that were to be cut again are in the release. ``is_changed``: others have changed meanwhile."""
+    state = "changed" if is_changed else "done"
+    return _change(session, job, ("recutting",), {"state": state, "lease": 0, "outcome": _text(outcome)})
+
+
+def released(session: Session, kinds: Sequence[str]) -> set[str]:
+    """The ids of the jobs of these kinds that ended with a release."""
+    statement = select(JobRow.id).where(col(JobRow.state).in_(RELEASED), col(JobRow.kind).in_(kinds))
     with models(session) as rows:
         return set(rows.exec(statement))
 
@@ -172,11 +219,18 @@ def parts(session: Session, id_: str) -> list[tuple[int, str, dict[str, Any]]]:
         return [(number, state, msgspec.json.decode(outcome)) for number, state, outcome in rows.exec(statement)]
 
 
-def part_outcome(session: Session, id_: str, number: int) -> dict[str, Any] | None:
-    """What came of one part; None where the job has no such part."""
+def part(session: Session, id_: str, number: int) -> tuple[str, dict[str, Any]] | None:
+    """(state, outcome) of one part; None where the job has no such part."""
     with models(session) as rows:
         row = rows.get(Part, (id_, number))
-        return msgspec.json.decode(row.outcome) if row else None
+        return (row.state, msgspec.json.decode(row.outcome)) if row else None
+
+
+def has_changed_part(session: Session, id_: str) -> bool:
+    """Whether a part of a release is to be cut again."""
+    statement = select(Part.number).where(Part.job == id_, Part.state == "changed").limit(1)
+    with models(session) as rows:
+        return rows.exec(statement).first() is not None
 
 
 def progress(session: Session, id_: str) -> tuple[int, int]:

@@ -51,12 +51,6 @@ def members(session: Session, job: str, part: int) -> list[Member]:
     )
 
 
-def holds_any(session: Session, job: str, patients: Sequence[int]) -> bool:
-    """Whether any of the patients is in a job. Reads the job's members once."""
-    sql = f"SELECT 1 FROM part_member WHERE job = ? AND {session.within('patient')} LIMIT 1"
-    return session.value(sql, job, session.listed(patients)) is not None
-
-
 def unplace(session: Session, job: str, most: int) -> bool:
     """Remove the last ``most`` parts of a job with their members; False when there was none."""
     last = session.value("SELECT max(number) FROM part WHERE job = ?", job)

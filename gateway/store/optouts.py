@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.store import columns
@@ -87,16 +87,3 @@ def on_list(session: Session, list_: int, numbers: Sequence[str]) -> set[str]:
     """Return which of the numbers are on the list."""
     sql = f"SELECT number FROM optout WHERE list = ? AND {session.within('number')}"
     return {number for (number,) in session.rows(sql, list_, session.listed(numbers))}
-
-
-def claimants(session: Session, list_: int, size: int) -> Iterator[set[int]]:
-    """Yield the patients that claim a number on the list, in sets of about ``size``, to bound memory."""
-    patients: set[int] = set()
-    sql = "SELECT c.patient FROM optout o JOIN claim c ON c.number = o.number WHERE o.list = ? ORDER BY o.number"
-    for (patient,) in session.stream(sql, list_):
-        patients.add(patient)
-        if len(patients) >= size:
-            yield patients
-            patients = set()
-    if patients:
-        yield patients

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.attack import seen, uniqueness
 from gateway.errors import GatewayError, Refused
-from gateway.export import asking, crowding, running
+from gateway.export import asking, crowding, cut, running, standing
 from gateway.nhs.pseudonym import crowds
 from gateway.store import jobs, ledger
 from tests.export.conftest import ROOT
@@ -57,7 +57,7 @@ def test_at_least_k_people_share_every_set_of_facts_and_hold_every_code(released
     figures = uniqueness.by_facts(seen.read(out))
     assert figures["all.alone.born+sex+district+ethnicity+died"] == 0
     assert manifest["extension"]["kAnonymity"]["k"] == K
-    assert not list(out.glob(".*")), "the counts are removed with what has no name"
+    assert [path.name.rpartition(".")[0] for path in out.glob(".*")] == [".decision"], "for parts that are cut again"
 
 
 def test_the_report_goes_to_the_ledger_and_tells_no_small_number(released):
@@ -91,16 +91,21 @@ def test_a_part_cut_under_another_decision_is_cut_again(loaded, approved, tmp_pa
     job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
     counting = crowding.Counting(crowding_part(loaded, job, tmp_path), 1)
     with loaded.write() as session:
-        jobs.finish_part(session, job, 0, {"decision": "another", "label_seq": 0, "state": ""})
+        jobs.finish_part(session, job, 0, {"decision": "another", "state": ""})
         taken = jobs.take(session, job)
     decision, todo = counting.decide(loaded, taken, [])
     assert todo == [0] and decision.hash
     assert crowding.of(counting._part).crowds is None, "a part of no decision is cut without one"
 
 
-def crowding_part(store, job, folder):
-    from gateway.export import cut, standing
+def test_a_folder_that_is_handed_over_holds_the_release_alone(loaded, approved, tmp_path):
+    approved(k=K)
+    job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT, kind=standing.BY_HAND)
+    running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
+    assert not list((tmp_path / "out").glob(".*"))
 
+
+def crowding_part(store, job, folder):
     with store.read() as session:
         pins = jobs.get(session, job).pins
     return cut.Part(store.url, job, pins, 0, str(folder), 1, standing.key_of(pins, ROOT))
@@ -132,6 +137,8 @@ def test_a_decision_that_was_changed_on_disk_is_not_used(tmp_path, loaded, appro
     approved(k=K)
     job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
     part = crowding_part(loaded, job, tmp_path)
-    crowding._path(str(tmp_path), 1).write_bytes(b'{"kept":[],"common":[]}')
+    with pytest.raises(GatewayError, match="are gone"):
+        crowding._read(part.out, "0" * 64)
+    crowding._path(part.out, "0" * 64).write_bytes(b'{"kept":[],"common":[]}')
     with pytest.raises(GatewayError, match="have changed"):
-        crowding._read(part.out, 1, "0" * 64)
+        crowding._read(part.out, "0" * 64)

@@ -293,7 +293,7 @@ def test_counts_are_of_people_and_not_of_rows(loaded, approved, tmp_path):
     job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
     running.run(loaded, job, tmp_path / "out", ROOT, workers=1)
     with loaded.read() as session:
-        outcome = jobs.part_outcome(session, job, 0)
+        _, outcome = jobs.part(session, job, 0)
     assert all(1 <= file["people"] <= outcome["persons"] for file in outcome["files"])
     assert any(file["count"] > 5 * file["people"] for file in outcome["files"])
     assert outcome["dropped_people"].keys() == outcome["dropped"].keys()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from gateway import config, records
+from gateway import config
 from gateway.api.app import create_app
 from gateway.composition import Gateway, open_service
 from gateway.errors import Conflict, Refused, Throttled, Unavailable
@@ -20,8 +20,6 @@ from gateway.export import (
     approval,
     asking,
     cut,
-    gather,
-    judgement,
     national_list,
     part_files,
     running,
@@ -91,10 +89,6 @@ def lapse_list(store, _tmp_path, _made):
     store.clock.now += 8 * DAY
 
 
-def opt_out(store, tmp_path, made):
-    put_list(store, tmp_path, number(made, "opted-out"), number(made, "demo"))
-
-
 def suspend(store, _tmp_path, _made):
     approval.change(store, "study", "suspended", "controller")
 
@@ -121,7 +115,6 @@ def end_agreement(store, tmp_path, made):
 
 ENDS = [
     (lapse_list, Refused, "stale"),
-    (opt_out, Conflict, "who may be in it has changed"),
     (suspend, Refused, "suspended"),
     (expire, Refused, "not in date"),
     (add_again, Refused, "draft"),
@@ -358,108 +351,6 @@ def test_no_file_is_given_once_what_it_was_made_with_no_longer_stands(loaded, ma
         assert client.get(url, headers=signed(client, loaded)).status_code == 404, "by then its time is over too"
 
 
-@pytest.fixture
-def looks(monkeypatch) -> list[int]:
-    """The lists for which whole releases were looked through."""
-    searched, real = [], records.opted_out_since
-
-    def look(session, job, list_, *hold):
-        searched.append(list_)
-        return real(session, job, list_, *hold)
-
-    monkeypatch.setattr(judgement.records, "opted_out_since", look)
-    return searched
-
-
-def downloads(client: TestClient, store: Store, tmp_path: Path, job: str) -> list[int]:
-    """The status of each file of a release."""
-    names = sorted(contents(tmp_path / "exports" / job))
-    return [client.get(f"/fhir/bulk/{job}/{name}", headers=signed(client, store)).status_code for name in names]
-
-
-@pytest.mark.slow
-@pytest.mark.hazard("HZ-EXPORT-21")
-def test_a_release_is_looked_through_once_for_a_newer_list(
-    loaded, approved, client, made, tmp_path, looks, monkeypatch
-):
-    monkeypatch.setattr(gather, "PERSONS_A_PART", 3)
-    approved()
-    job = released(client, loaded, tmp_path)
-    looks.clear()  # the gathering's
-    assert set(downloads(client, loaded, tmp_path, job)) == {200} and not looks
-    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
-    assert set(downloads(client, loaded, tmp_path, job)) == {200} and looks == [2]
-    opt_out(loaded, tmp_path, made)
-    statuses = downloads(client, loaded, tmp_path, job)
-    assert set(statuses) == {409} and len(statuses) > 9 and looks == [2, 3], "also of the parts that they are not in"
-
-
-@pytest.mark.hazard("HZ-EXPORT-21")
-def test_a_list_that_comes_while_a_release_is_looked_through_is_looked_for_too(
-    loaded, approved, client, made, tmp_path, monkeypatch
-):
-    approved()
-    job = released(client, loaded, tmp_path)
-    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
-    real = judgement.Judgements._look
-
-    def then_two_more(*args):
-        monkeypatch.setattr(judgement.Judgements, "_look", real)
-        put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
-        opt_out(loaded, tmp_path, made)
-        return real(*args)
-
-    monkeypatch.setattr(judgement.Judgements, "_look", then_two_more)
-    assert set(downloads(client, loaded, tmp_path, job)) == {409}
-
-
-@pytest.mark.hazard("HZ-EXPORT-21")
-def test_who_gains_a_number_on_a_list_that_was_looked_for_is_met_in_their_own_file(
-    loaded, approved, client, made, tmp_path
-):
-    approved()
-    job = released(client, loaded, tmp_path)
-    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
-    assert set(downloads(client, loaded, tmp_path, job)) == {200}
-    reload(loaded, made, tmp_path, lambda rows: rows[number(made, "demo")].update(NhsNumber=UNKNOWN))
-    assert set(downloads(client, loaded, tmp_path, job)) == {409}
-
-
-def test_a_download_does_not_wait_long_for_another_that_looks_through_a_release(
-    loaded, approved, client, made, tmp_path
-):
-    assert judgement.PATIENCE <= 0.2
-    approved()
-    job, other = released(client, loaded, tmp_path), released(client, loaded, tmp_path)
-    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
-    url, another = (f"/fhir/bulk/{id_}/Patient.00000.ndjson" for id_ in (job, other))
-    with client.app.state.judgements._turn(job):
-        answer = client.get(url, headers=signed(client, loaded))
-        assert client.get(another, headers=signed(client, loaded)).status_code == 200, (
-            "a release waits for its own only"
-        )
-    assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
-    refused = [
-        event["file"]
-        for event in client.app.state.door.audit.events()
-        if event["act"] == "export.download" and event["outcome"] == "refused" and event["job"] == job
-    ]
-    assert refused == ["Patient.00000.ndjson"]
-    assert client.get(url, headers=signed(client, loaded)).status_code == 200
-
-
-def test_only_so_many_releases_are_remembered(loaded, approved, client, made, tmp_path, looks, monkeypatch):
-    monkeypatch.setattr(judgement, "MOST", 1)
-    approved()
-    jobs_ = [released(client, loaded, tmp_path) for _ in range(2)]
-    looks.clear()
-    put_list(loaded, tmp_path, UNKNOWN, number(made, "opted-out"))
-    for job in (*jobs_, jobs_[1], jobs_[0]):
-        url = f"/fhir/bulk/{job}/Patient.00000.ndjson"
-        assert client.get(url, headers=signed(client, loaded)).status_code == 200
-    assert looks == [2, 2, 2]
-
-
 ASTRAY = [
     "..%2f..%2fgateway.db", "..%2fPatient.00000.ndjson", "%2fetc%2fpasswd", "%2e%2e", ".job", "manifest.json", "Patient.00000.ndjson%0a",
     "Patient.00099.ndjson", "Patient.00000.ndjson%2f..", "Patient.00000.ndjson%00",
@@ -507,7 +398,8 @@ def test_a_cancelled_release_loses_its_files(loaded, approved, client, tmp_path)
 def test_what_is_refused_is_in_the_audit_too(loaded, approved, client, made, tmp_path):
     approved()
     job = released(client, loaded, tmp_path)
-    opt_out(loaded, tmp_path, made)
+    client.get(f"/fhir/bulk/{job}/Patient.00000.ndjson", headers=signed(client, loaded))
+    put_list(loaded, tmp_path, number(made, "opted-out"), number(made, "demo"))
     client.get(f"/fhir/bulk/{job}/Patient.00000.ndjson", headers=signed(client, loaded))
     suspend(loaded, tmp_path, made)
     client.get("/fhir/$export", headers=signed(client, loaded))

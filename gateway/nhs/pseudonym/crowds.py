@@ -64,10 +64,9 @@ def facts(patients: Iterable[bytes]) -> Facts:
     ('1950', 'female', '', '', '2024')
     """
     by_patient = [_facts(_decode(patient)) for patient in patients]
-    return (
-        tuple("+".join(sorted({text for text in texts if text})) for texts in zip(*by_patient, strict=True))
-        or ("",) * len(_NAMES)
-    )
+    return tuple("+".join(sorted({text for text in texts if text})) for texts in zip(*by_patient, strict=True)) or (
+        "",
+    ) * len(_NAMES)
 
 
 def _facts(patient: Mapping[str, Any]) -> Facts:
