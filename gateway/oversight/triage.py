@@ -8,12 +8,12 @@ from typing import Any
 from gateway.errors import Forbidden, NotFound
 from gateway.nhs import access, alerting
 from gateway.nhs.roles import ROLES, Caller
+from gateway.records import instant
 from gateway.records.door import Door, refuse_early, who
 from gateway.store import alerts
 from gateway.store.alerts import AlertRow, StepRow
 from gateway.store.changes import record_write
 from gateway.store.database import Store
-from gateway.store.serving import instant
 from gateway.store.session import Session
 
 HOUR = 3_600_000_000
