@@ -56,6 +56,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "subscriptions stop": ("subscription.stop",),
     "subscriptions resume": ("subscription.resume",),
     "alerts list": READS_NOBODY,
+    "alerts find": ("audit.rules",),
     "alerts move": ("audit.alert",),
     "audit show": ("audit.show",),
     "audit seal": READS_NOBODY,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +45,31 @@ def list_(
         line = f"{row.key}  {row.state}  {alert.age} h  {row.ods}  {row.name} ({row.role}): {alert.why}"
         print(json.dumps(alert.as_dict()) if as_json else steering.line(line))
     return WITH_REJECTS if any(alert.row.state != State.CLOSED for alert in listed) else OK
+
+
+@VERB.command()
+def find(
+    organisation: Annotated[str, typer.Argument(metavar="ODS", help="The organisation whose views are looked at.")],
+    by: Actor,
+    staff: Annotated[Path | None, typer.Option(help="Staff: CSV with user, surname, number, line, postcode.")] = None,
+    roster: Annotated[Path | None, typer.Option(help="Shifts: CSV with user, start, end.")] = None,
+    days: Annotated[int, typer.Option(min=1, help="Views of so many days.")] = 28,
+    most: Annotated[int, typer.Option(min=1, help="Alerts of a day at most: what an office can look into.")] = 50,
+    as_json: AsJson = False,
+) -> int:
+    """Ask the rules of the views in the audit, and raise the alerts that they find. A second run raises none again.
+
+    Without a register of staff only surnames, visits and repeated views are compared, without a roster no shifts. Exit
+    1 where there is an alert.
+    """
+    with acting() as gateway:
+        from gateway.oversight import suspecting
+
+        known = suspecting.staff(staff, roster)
+        with closing(gateway.writing_audit()) as audit:
+            count = suspecting.suspect(gateway.door(audit), organisation, known, days, most, by)
+    print(json.dumps({"organisation": organisation, "alerts": count}) if as_json else f"{count:,} alerts")
+    return WITH_REJECTS if count else OK
 
 
 @VERB.command()

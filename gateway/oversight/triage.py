@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import Forbidden, NotFound
-from gateway.nhs import access, alerting
+from gateway.nhs import access, alerting, snooping
 from gateway.nhs.roles import ROLES, Caller
 from gateway.records import instant
 from gateway.records.door import Door, refuse_early, who
@@ -32,8 +32,10 @@ class Alert:
 
     @property
     def why(self) -> str:
-        """Why it was raised: the kind of act, or the rule that it met."""
-        return alerting.words(self.row.type, self.row.subtype) if self.row.type else self.row.rule
+        """Why it was raised: the kind of act, or the rules that it met."""
+        if self.row.type:
+            return alerting.words(self.row.type, self.row.subtype)
+        return "; ".join(snooping.WORDS.get(name, name) for name in self.row.rule.split())
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON. It holds nothing of a patient."""

@@ -59,7 +59,7 @@ def raise_alert(session: Session, raised: Raised, state: str, cause: str = "") -
     """Raise an alert in the transaction of what causes it; return its key. Where a ``cause`` is named, what has raised
     one raises no other: then it is the key of that one. Without it each call raises its own: the id of a request is its
     client's word, and nobody can silence an alert by sending one twice."""
-    digest = hashlib.sha256("\n".join((raised.ods, raised.rule, cause or token_hex())).encode()).hexdigest()
+    digest = hashlib.sha256("\n".join((raised.ods, cause or token_hex())).encode()).hexdigest()
     before = session.value("SELECT key FROM alert WHERE cause = ?", digest)
     if before is not None:
         return int(before)
