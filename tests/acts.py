@@ -80,6 +80,9 @@ is a delivery of its own, so a ``load``. ``demo`` writes into a store of its own
 
 ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/metrics"): READS_NOBODY,
+    ("GET", "/alerts"): ("audit.alerts",),
+    ("GET", "/alerts/{id_}"): ("audit.look",),
+    ("POST", "/alerts/{id_}"): ("audit.alert",),
     ("GET", "/quality"): ("quality",),
     ("GET", "/record/{id_}"): ("shared",),
     ("POST", "/record"): ("shared",),

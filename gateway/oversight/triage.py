@@ -67,6 +67,10 @@ def move(door: Door, caller: Caller, key: int, state: str, note: str, request_id
     there is not or that is another organisation's, ``Invalid`` as ``alerting.check_move`` does.
     """
     refuse_early(door, caller, ACT, request_id)
+    if one_of(door.store, key, caller.organisation) is None:
+        door.audit.record(
+            {"act": "audit.alert", "outcome": "not found", **who(caller), "alert": key, "request": request_id}
+        )
     with door.store.write(is_aside=True) as session:
         row = _known(session, key, caller.organisation)
         if row.user == caller.user:
@@ -80,6 +84,11 @@ def every(store: Store, organisation: str | None = None, state: str = "") -> lis
         rows = alerts.listed(session, organisation, state)
         now = store.clock()
         return [Alert(row, tuple(alerts.history(session, row.key)), max(now - row.at, 0) // HOUR) for row in rows]
+
+
+def one_of(store: Store, key: int, organisation: str) -> Alert | None:
+    """One alert of an organisation; None for one that there is not, or that is another's."""
+    return next((alert for alert in every(store, organisation) if alert.row.key == key), None)
 
 
 def move_by_hand(store: Store, key: int, state: str, by: str, note: str) -> None:

@@ -262,7 +262,7 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     places = {name: str(sent.path(name)) for name in ("emis", "cld", "optout")}
     places |= {
         name: str(folder / name)
-        for name in ("damaged", "project.toml", "out", "none", "resumed", "backup", "world", "pack")
+        for name in ("damaged", "project.toml", "out", "none", "resumed", "backup", "world", "pack", "drill")
     }
     places["project"] = places["project.toml"]
     shutil.copytree(sent.path("emis"), folder / "damaged")
