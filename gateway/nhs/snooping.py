@@ -119,10 +119,10 @@ def findings(views: Iterable[View], evidence: Evidence, least: int = LEAST) -> l
     return sorted(weighed.values(), key=lambda finding: finding.view.at)
 
 
-def daily(found: Iterable[Finding], most: int = MOST) -> list[Finding]:
+def daily(suspected: Iterable[Finding], most: int = MOST) -> list[Finding]:
     """Of each day the weightiest ``most``."""
     by_day = defaultdict[int, list[Finding]](list)
-    for finding in found:
+    for finding in suspected:
         by_day[finding.view.at // DAY].append(finding)
     return [
         finding

@@ -1,4 +1,6 @@
-"""What led to an alert, in the words of the audit: who did what, when and why, and how it was decided. No clinical data.
+"""What led to an alert, in the words of the audit: who did what, when and why, and how it was decided.
+
+It holds no clinical data but the reason that somebody gave.
 
 An officer reads events of their own organisation alone. What they look at is itself an event.
 """
