@@ -22,6 +22,9 @@ ACT = access.Act("audit")
 """What the table of roles calls it."""
 
 
+OWN = "an alert about yourself is for another privacy officer"
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """An alert with its history, and its age in hours."""
@@ -67,34 +70,39 @@ def move(door: Door, caller: Caller, key: int, state: str, note: str, request_id
     there is not or that is another organisation's, ``Invalid`` as ``alerting.check_move`` does.
     """
     refuse_early(door, caller, ACT, request_id)
-    if one_of(door.store, key, caller.organisation) is None:
-        door.audit.record(
-            {"act": "audit.alert", "outcome": "not found", **who(caller), "alert": key, "request": request_id}
-        )
+    alert = one_of(door.store, key, caller.organisation)
+    if alert is None or alert.row.user == caller.user:
+        outcome = "not found" if alert is None else "refused"
+        tried = {"act": "audit.alert", "outcome": outcome, "alert": key}
+        door.audit.record({**tried, **who(caller), "request": request_id})
+        raise NotFound("alert") if alert is None else Forbidden(OWN, "own-alert")
     with door.store.write(is_aside=True) as session:
         row = _known(session, key, caller.organisation)
-        if row.user == caller.user:
-            raise Forbidden("an alert about yourself is for another privacy officer", "own-alert")
         _moved(session, row, state, caller.user, note, {**who(caller), "request": request_id})
 
 
 def every(store: Store, organisation: str | None = None, state: str = "") -> list[Alert]:
     """The alerts of an organisation, or of all, as an operator sees them."""
     with store.read() as session:
-        rows = alerts.listed(session, organisation, state)
         now = store.clock()
-        return [Alert(row, tuple(alerts.history(session, row.key)), max(now - row.at, 0) // HOUR) for row in rows]
+        return [_with_history(session, row, now) for row in alerts.listed(session, organisation, state)]
 
 
 def one_of(store: Store, key: int, organisation: str) -> Alert | None:
     """One alert of an organisation; None for one that there is not, or that is another's."""
-    return next((alert for alert in every(store, organisation) if alert.row.key == key), None)
+    with store.read() as session:
+        row = alerts.get(session, key, organisation)
+        return None if row is None else _with_history(session, row, store.clock())
 
 
 def move_by_hand(store: Store, key: int, state: str, by: str, note: str) -> None:
     """``move``, by an operator in somebody's name. Raises ``NotFound``, ``Invalid``."""
     with store.write(is_aside=True) as session:
         _moved(session, _known(session, key, None), state, by, note, {"by": by})
+
+
+def _with_history(session: Session, row: AlertRow, now: int) -> Alert:
+    return Alert(row, tuple(alerts.history(session, row.key)), max(now - row.at, 0) // HOUR)
 
 
 def _known(session: Session, key: int, organisation: str | None) -> AlertRow:

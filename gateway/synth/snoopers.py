@@ -36,8 +36,8 @@ _ENDS = ("", "ham", "ley", "worth", "son", "field", "well", "combe", "ridge", "s
 @dataclass
 class Hospital:
     """Rows as plain tuples: ``staff`` and ``patients`` are id → (surname, first line, postcode, NHS number),
-    ``rosters`` and ``bookings`` id → (from, until), ``views`` (at, user, patient), ``truth`` (user, patient) → the kind planted.
-    Times are µs UTC."""
+    ``rosters`` and ``bookings`` id → (from, until), ``views`` (at, user, patient), ``truth`` (user, patient) → the
+    kind planted. Times are µs UTC."""
 
     staff: dict[str, tuple[str, str, str, str]] = field(default_factory=dict)
     patients: dict[str, tuple[str, str, str, str]] = field(default_factory=dict)

@@ -46,8 +46,8 @@ def measured(seed: int, least: int) -> dict:
     }  # fmt: skip
 
 
-# Measured on seeds 1 to 3: by default 43–51 % of those planted, at 0.8 false alarms a day; with 50 alerts a day 80–84 %,
-# at 48.
+# Measured on seeds 1 to 3: by default 43 to 51 % of those planted at 0.8 false alarms a day; with 50 alerts a day 80 to
+# 84 % at 48.
 FLOORS = {snooping.LEAST: (0.42, 1.0), 1: (0.79, 49.0)}
 
 
