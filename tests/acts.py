@@ -64,6 +64,9 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "subscriptions list": READS_NOBODY,
     "subscriptions stop": ("subscription.stop",),
     "subscriptions resume": ("subscription.resume",),
+    "alerts list": READS_NOBODY,
+    "alerts find": ("audit.rules",),
+    "alerts move": ("audit.alert",),
     "audit show": ("audit.show",),
     "audit seal": READS_NOBODY,
     "audit verify": READS_NOBODY,
@@ -86,6 +89,9 @@ is a delivery of its own, so a ``load``. ``demo`` writes into a store of its own
 
 ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/metrics"): READS_NOBODY,
+    ("GET", "/alerts"): ("audit.alerts",),
+    ("GET", "/alerts/{id_}"): ("audit.look",),
+    ("POST", "/alerts/{id_}"): ("audit.alert",),
     ("GET", "/quality"): ("quality",),
     ("GET", "/record/{id_}"): ("shared",),
     ("POST", "/record"): ("shared",),

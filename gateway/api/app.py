@@ -25,6 +25,7 @@ from gateway.api import (
     interchange,
     operations,
     origins,
+    oversight_routes,
     rates,
     record_pages,
     sandbox,
@@ -59,7 +60,8 @@ def routes(*, is_sandbox: bool) -> list[BaseRoute]:
     through at each request."""
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if is_sandbox else []
-    reading = [service, signing_in, record_pages, tokens, operations, collecting, attachments, bulk, caseloads]
+    pages = [service, signing_in, record_pages, oversight_routes]
+    reading = [*pages, tokens, operations, collecting, attachments, bulk, caseloads]
     parts = [*own, *reading, subscribing, validating, interchange, contributing, fhir]
     return [route for part in parts for route in part.router.routes]
 

@@ -19,13 +19,14 @@ from gateway.api import asked, auth
 from gateway.api.answer import page
 from gateway.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from gateway.nhs import access, sandbox
+from gateway.oversight import triage
 from gateway.signin.code_flow import NotSignedIn, Provider
 from gateway.signin.sandbox import ISSUER
 from gateway.signin.sessions import Asking, Sessions, SignedIn, form_token, require_form
 from gateway.web.session_pages import Bar, home_page, role_page, sign_in_page
 
 HOME = "/"
-PLACES = re.compile(r"/(?:record/[A-Za-z0-9\-.]{1,64}|quality)?", re.ASCII)
+PLACES = re.compile(r"/(?:record/[A-Za-z0-9\-.]{1,64}|quality|alerts(?:/[0-9]{1,15})?)?", re.ASCII)
 """Where somebody may be sent after sign-in: pages of ours, named whole. No other address is ever followed."""
 ENDED = "You are not signed in: the sign-in did not come to an end here. Sign in again."
 NO_ROLE = "You are not signed in: this gateway knows no role of yours."
@@ -48,9 +49,10 @@ def home(request: Request) -> Response:
         return RedirectResponse(auth.SELECT, 303)
     caller, state = signed_in.caller, request.app.state
     is_operator = access.before_lookup(caller, access.Act("jobs"), access.Facts.of_nobody(0)) is None
+    is_officer = access.before_lookup(caller, triage.ACT, access.Facts.of_nobody(0)) is None
     shown = home_page(
         bar(request, signed_in), is_patient=_sessions(request).is_patient(signed_in), may_see_quality=is_operator,
-        is_sandbox=state.door.store.is_sandbox,
+        may_see_alerts=is_officer, is_sandbox=state.door.store.is_sandbox,
     )  # fmt: skip
     return page(shown)
 

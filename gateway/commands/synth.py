@@ -38,6 +38,9 @@ def synth(
         str, typer.Option(help="Write the fixed people of a pack instead: demo, identity, privacy or journeys.")
     ] = "",
     workers: Annotated[int, typer.Option(min=0, help="Further processes; the bytes are the same.")] = 0,
+    snoopers: Annotated[
+        bool, typer.Option("--snoopers", help="Write four weeks of a hospital's views instead, with snoopers in them.")
+    ] = False,
     as_json: AsJson = False,
 ) -> int:
     """Write synthetic people: deliveries of each source, the list of opt-outs, PDS traces, and the answer key."""
@@ -53,6 +56,8 @@ def synth(
         raise Refused(f"--pack: one of {', '.join(PACKS)}")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise Refused("--out: a new or an empty folder is needed")
+    if snoopers:
+        return _snoopers(out, seed, as_json)
     day, started = _date(today), time.monotonic()
     numbers = tuple(PACKS[pack]) if pack else ()
     with console.progress("synth", "people") as progress:
@@ -77,6 +82,14 @@ def synth(
     for name, count in manifest.written.items():
         print(f"  {manifest.path(name).relative_to(out)}: {count}")
     print("  truth/: who is who, whose each record is, what is wrong in it; manifest.json: who is fixed")
+    return OK
+
+
+def _snoopers(out: Path, seed: int, as_json: bool) -> int:
+    from gateway.synth import snoopers as drill
+
+    written = drill.write(out, drill.planted(seed))
+    print(json.dumps({"seed": seed, "written": written}) if as_json else f"{written['truth']} snoopers, seed {seed}")
     return OK
 
 

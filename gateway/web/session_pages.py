@@ -36,11 +36,19 @@ def role_page(name: str, roles: Sequence[Mapping[str, str]], selected: str, toke
     return _rendered("role.html", name=name, roles=roles, selected=selected, token=token, why=why)
 
 
-def home_page(session: Bar, *, is_patient: bool, may_see_quality: bool, is_sandbox: bool, why: str = "") -> str:
+def home_page(
+    session: Bar,
+    *,
+    is_patient: bool,
+    may_see_quality: bool,
+    is_sandbox: bool,
+    may_see_alerts: bool = False,
+    why: str = "",
+) -> str:
     """The page as HTML after sign-in: find a patient."""
     return _rendered(
         "home.html", session=session, is_patient=is_patient, may_see_quality=may_see_quality, is_sandbox=is_sandbox,
-        why=why,
+        may_see_alerts=may_see_alerts, why=why,
     )  # fmt: skip
 
 

@@ -36,6 +36,9 @@ PERMISSION = json.dumps({"number": ANN, "basis": "permission", "reason": "asked"
 REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/metrics"): ("/metrics", "admin", {}, "", "jobs"),
     ("GET", "/quality"): ("/quality", "admin", {}, "", "jobs"),
+    ("GET", "/alerts"): ("/alerts", "privacy-officer", {}, "", "audit"),
+    ("GET", "/alerts/{id_}"): ("/alerts/1", "privacy-officer", {}, "", "audit"),
+    ("POST", "/alerts/{id_}"): ("/alerts/1", "privacy-officer", FORM, "state=closed&note=looked%20into%20it", "audit"),
     ("GET", "/record/{id_}"): (f"/record/{uid(1)}", "dr-green", {}, "", "shared"),
     ("POST", "/record"): ("/record", "dr-green", FORM, f"number={ANN}", "shared"),
     ("POST", "/launch"): ("/launch", "dr-green", FORM, f"app=https%3A%2F%2Fapp.example%2Flaunch&number={ANN}", "search"),

@@ -195,6 +195,11 @@ CASES = [
     case("work --twice", 2),
     case("project expire study --as me --json", 0, "project", "state"),
     case("project expire study --as me", 2),
+    case("alerts list --json", 0),
+    case("alerts list --state none", 2),
+    case("alerts find A99001 --as me --json", 0, "organisation", "alerts"),
+    case("alerts find A99001 --as me --staff {valid}", 2),
+    case("alerts move 99 closed --as me --note looked-into", 2),
     case("audit show --limit 2 --json", 0, "seq", "at", "stream", "act", "by", "project"),
     case("audit show --limit many", 2),
     case("audit seal --json", 0, "rows", "sealed", "keyed", "unsealed", "broken"),
@@ -218,6 +223,7 @@ CASES = [
     case("feeds x", 2),
     case("quality --json", 0, "source"),
     case("quality x", 2),
+    case("synth --out {drill} --snoopers --json", 0, "seed", "written"),
     case("synth --out {world} --people 10 --json", 0, "people", "seed", "today", "written"),
     case("synth --out {world}", 2),
     case("synth --out {pack} --pack privacy --json", 0, "people", "seed", "today", "written"),
@@ -257,7 +263,7 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     places = {name: str(sent.path(name)) for name in ("emis", "cld", "optout")}
     places |= {
         name: str(folder / name)
-        for name in ("damaged", "project.toml", "out", "none", "resumed", "backup", "world", "pack")
+        for name in ("damaged", "project.toml", "out", "none", "resumed", "backup", "world", "pack", "drill")
     }
     places["project"] = places["project.toml"]
     shutil.copytree(sent.path("emis"), folder / "damaged")

@@ -1,4 +1,4 @@
-"""Few people in an export: no set of facts and no code of fewer than k leaves, in two passes that are the same again."""
+"""Few people in an export: no set of facts and no code of fewer than k leaves, in two passes that repeat."""
 
 import json
 from collections import Counter

@@ -360,6 +360,7 @@ ASIDE: dict[str, str] = {
     **dict.fromkeys(
         ("/", "/signin", "/signin/{name}/back", "/signin/{name}/logout", "/signin/role", "/signout", "/launch",
          "/auth/.well-known/openid-configuration", "/fhir/Practitioner/sandbox-{user}"), "tells of who signs in"),
+    **dict.fromkeys(("/alerts", "/alerts/{id_}"), "tells of staff and of the audit: tests/oversight"),
     **dict.fromkeys(("/record", "/record/{id_}"), "takes sessions: the page of $summary, which a family asks with tokens"),
     **dict.fromkeys(("/fhir/Group", "/fhir/Group/_search", "/fhir/Group/{id_}", "/fhir/Group/{id_}/$changes"), "lists of an organisation: test_caseload"),
     **dict.fromkeys(("/fhir/Subscription", "/fhir/Subscription/{id_}", "/fhir/Subscription/{id_}/$status"), "a system's own: tests/notify ask for silence"),
