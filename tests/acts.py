@@ -55,6 +55,8 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "subscriptions list": READS_NOBODY,
     "subscriptions stop": ("subscription.stop",),
     "subscriptions resume": ("subscription.resume",),
+    "alerts list": READS_NOBODY,
+    "alerts move": ("audit.alert",),
     "audit show": ("audit.show",),
     "audit seal": READS_NOBODY,
     "audit verify": READS_NOBODY,

@@ -33,6 +33,7 @@ ROOMS = {
     "store": {"processes", "durable", "fhir"},
     "records": {"fhir", "nhs", "terminology", "store"},
     "care": {"fhir", "nhs", "store", "records"},
+    "oversight": {"fhir", "nhs", "store", "records"},
     "mappings": {"fhir", "nhs.identifiers", "terminology"},
     "feeds": {"config", "mappings"},
     "signin": {
@@ -115,6 +116,7 @@ ROOMS = {
         "terminology",
         "records",
         "care",
+        "oversight",
         "intake",
         "notify",
         "summary",

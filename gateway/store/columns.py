@@ -6,6 +6,8 @@ runs plain statements starts without importing SQLModel.
 
 from gateway.store.statements import Columns
 
+ALERT = Columns("alert", ("key", "cause", "ods", "type", "subtype", "rule", "user_id", "name", "role", "request", "state", "at"))  # fmt: skip
+ALERT_STEP = Columns("alert_step", ("alert", "number", "state", "by", "note", "at"))
 AUDIT = Columns("audit", ("seq", "at", "stream", "event"))
 CLAIM = Columns("claim", ("patient", "number", "evidence"))
 CLIENT = Columns("client", ("id", "name", "organisation", "publishers", "projects", "scopes", "jwks", "jwks_url", "state", "added", "changed"))  # fmt: skip

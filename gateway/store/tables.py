@@ -427,6 +427,39 @@ class Permission(SQLModel, table=True):
     until: int = Field(sa_column=big())
 
 
+class Alert(SQLModel, table=True):
+    """A privacy alert of an organisation, as it stands now. It names who acted and never a patient: ``request`` leads
+    to the event of the audit. ``cause`` is the digest of what raised it, so that nothing raises one twice."""
+
+    __tablename__ = "alert"
+    __table_args__ = (UniqueConstraint("cause"), Index("alert_ods", "ods", "state", "at"))
+    key: int = Field(sa_column=serial())
+    cause: str = Field(sa_column=Column(String(64), nullable=False))
+    ods: str = Field(sa_column=Column(String(32), nullable=False))
+    type: str = Field(sa_column=text())
+    subtype: str = Field(sa_column=text())
+    rule: str = Field(sa_column=text())
+    user_id: str = Field(sa_column=text())
+    name: str = Field(sa_column=text())
+    role: str = Field(sa_column=text())
+    request: str = Field(sa_column=text())
+    state: str = Field(sa_column=Column(String(32), nullable=False))
+    at: int = Field(sa_column=big())
+
+
+class AlertStep(SQLModel, table=True):
+    """One step of the history of a privacy alert, append-only: the state it came to, by whom, with which note."""
+
+    __tablename__ = "alert_step"
+    __table_args__ = (PrimaryKeyConstraint("alert", "number"), CLUSTERED)
+    alert: int = Field(sa_column=big())
+    number: int = Field(sa_column=Column(Integer, nullable=False))
+    state: str = Field(sa_column=text())
+    by: str = Field(sa_column=text())
+    note: str = Field(sa_column=text())
+    at: int = Field(sa_column=big())
+
+
 class Client(SQLModel, table=True):
     """A system that may ask this gateway for tokens: whom it acts for, what it may ask, and its public keys, inline or
     by an address. ``publishers`` are ``source:code``; lists are separated by spaces."""

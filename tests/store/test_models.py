@@ -126,6 +126,8 @@ PLAIN = {
     ("subscriptions", "subscription"): "the worker reads those in force each second",
     ("subscriptions", "notice"): "the worker reads the outbox of each, and writes it some thousands at once",
     ("handles", "handle"): "each request of a page reads its session",
+    ("alerts", "alert"): "break-glass writes one in its own transaction, and the officer waits for nothing",
+    ("alerts", "alert_step"): "written with their alert",
     ("deliveries", "delivery"): "each write over the API asks for the delivery of its day",
     ("outdated", "delivery"): "each process that opens the door reads it",
     ("permissions", "permission"): "each decision reads those in force",
