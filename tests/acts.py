@@ -82,6 +82,8 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/quality"): ("quality",),
     ("GET", "/record/{id_}"): ("shared",),
     ("POST", "/record"): ("shared",),
+    ("GET", "/permission"): READS_NOBODY,
+    ("POST", "/permission"): ("permit",),
     ("POST", "/launch"): ("search",),
     ("GET", "/fhir/Practitioner/sandbox-{user}"): ("read",),
     ("GET", "/fhir/Patient/{id_}/$summary"): ("shared",),

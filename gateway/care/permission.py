@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.care.alarming import alarm
 from gateway.errors import Invalid
 from gateway.fhir.dates import interval
 from gateway.nhs import access, identifiers, relationship
@@ -60,7 +61,7 @@ def permit(door: Door, caller: Caller, statement: Statement, request_id: str) ->
     (µs UTC). The answer is the same for every number, known or not.
 
     Raises as ``checked`` does, and ``Forbidden`` for an emergency of a patient whose refusal the organisation recorded.
-    The event names the alert that the act raises (type/subtype), for the organisation's privacy officers.
+    The alert that the act raises goes to the organisation's privacy officers, and its event names it (type/subtype).
     """
     act = statement.act
     decision = access.decide(caller, act, _of_nobody(door))
@@ -79,6 +80,8 @@ def permit(door: Door, caller: Caller, statement: Statement, request_id: str) ->
         permissions.grant(session, statement.number, caller.organisation, caller.user, statement.basis, reason, until)
         stated = {"number": statement.number, "basis": statement.basis, "reason": reason, "until": until}
         raised = {"alert": "/".join(alert)} if alert else {}
+        if alert:
+            alarm(session, caller, *alert, request_id)
         record_write(session, {"act": act.name, **who(caller), **stated, **raised, "request": request_id})
     return until
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.dates import DAY, interval
-from gateway.nhs import identity, kinds
+from gateway.nhs import alerting, identity, kinds
 
 ATTENDING = {
     "Encounter": ("in-progress", "arrived", "triaged", "onleave"),
@@ -28,9 +28,9 @@ is never ended when the patient leaves."""
 class Basis:
     """Why somebody may view: ``least_reason`` is the shortest reason text taken, ``longest`` the hours it may last at
     most; ``act`` is what recording it is called in ``roles.RULES``. ``is_asked``: the patient agreed. ``stands_in``: it
-    takes the place of a relationship that the system does not know. ``alert`` is the subtype of the alert that recording
-    it raises, where there is a relationship and where there is none; "" raises none. ``is_stated``: whoever records it
-    says until when."""
+    takes the place of a relationship that the system does not know. ``alert`` is the subtype (``alerting.SUBTYPES``) of
+    the alert that recording it raises, where there is a relationship and where there is none; "" raises none.
+    ``is_stated``: whoever records it may say until when."""
 
     title: str
     least_reason: int
@@ -61,12 +61,6 @@ ANSWERS = {**BASES, DENIED: Basis("the patient was asked and refused", 0, DAY_HO
 """What may be recorded: each basis, and that the patient refused, which opens nothing and is kept as long as what it
 ends could last."""
 
-SELF_CLAIMED, ACCESS = "1", "2"
-ALERT_PAIRS = frozenset(
-    {("1", "1"), ("1", "2"), ("1", "3"), ("1", "4"), ("1", "6"), ("2", "1"), ("2", "2"), ("2", "3"), ("2", "5")}
-)
-"""The pairs of type and subtype that the national service takes: ``SCR-AlertType``, ``SCR-AlertReason``."""
-
 
 def alert_of(basis: str, *, is_related: bool) -> tuple[str, str] | None:
     """The type and subtype of the alert that recording a basis raises, None where it raises none. Type 1 says that the
@@ -79,7 +73,7 @@ def alert_of(basis: str, *, is_related: bool) -> tuple[str, str] | None:
     if not unrelated:
         return None
     is_claim = not is_related or ANSWERS[basis].is_asked
-    return (SELF_CLAIMED, unrelated) if is_claim else (ACCESS, related)
+    return (alerting.CLAIMED, unrelated) if is_claim else (alerting.ACCESSED, related)
 
 
 Recorded = tuple[str, int, int]

@@ -38,6 +38,8 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/quality"): ("/quality", "admin", {}, "", "jobs"),
     ("GET", "/record/{id_}"): (f"/record/{uid(1)}", "dr-green", {}, "", "shared"),
     ("POST", "/record"): ("/record", "dr-green", FORM, f"number={ANN}", "shared"),
+    ("GET", "/permission"): ("/permission", "dr-green", {}, "", "permit"),
+    ("POST", "/permission"): ("/permission", "dr-green", FORM, f"number={ANN}&basis=permission", "permit"),
     ("POST", "/launch"): ("/launch", "dr-green", FORM, f"app=https%3A%2F%2Fapp.example%2Flaunch&number={ANN}", "search"),
     ("GET", "/fhir/Practitioner/sandbox-{user}"): ("/fhir/Practitioner/sandbox-dr-ward", "dr-green", {}, "", "read"),
     ("GET", "/fhir/Patient/{id_}/$summary"): (f"/fhir/Patient/{uid(1)}/$summary", "dr-green", {}, "", "shared"),

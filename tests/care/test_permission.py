@@ -11,12 +11,14 @@ from gateway.care import Statement, may_record, permit
 from gateway.errors import Forbidden, Invalid
 from gateway.fhir.dates import DAY, moment
 from gateway.nhs import access, sandbox
+from gateway.nhs.alerting import PAIRS
 from gateway.nhs.codesets import CodeSets
-from gateway.nhs.relationship import ALERT_PAIRS, ANSWERS, BASES, DENIED, alert_of, standing
+from gateway.nhs.relationship import ANSWERS, BASES, DENIED, alert_of, standing
 from gateway.nhs.roles import caller_from_claims
 from gateway.records import open_door
 from gateway.records.door import Door
 from gateway.records.facts import about_number, facts_about
+from gateway.store import alerts
 from gateway.store.database import open_store
 from tests.api import people
 from tests.api.people import ABE, ANN, NOBODY, ODD, SETS
@@ -61,7 +63,7 @@ def events(door: Door, request_id: str) -> list[dict]:
     return [event for event in door.audit.events() if event.get("request") == request_id]
 
 
-# basis, reason → what it opens to a practice that has no relationship with Ann, Abe (objects), Odd (restricted), Nobody
+# basis → what it opens to a practice without a relationship: of Ann, Abe (objects), Odd (restricted) and Nobody
 OPENS = {
     "permission": ("no-relationship", "no-relationship", "no-relationship", "no-relationship"),
     "permission-extended": ("no-relationship", "no-relationship", "no-relationship", "no-relationship"),
@@ -112,18 +114,22 @@ def test_each_basis_is_audited_in_its_own_transaction_with_the_alert_that_it_rai
         "emergency": ("2/5", "1/4"), "court-order": ("2/3", "1/3"), "statute": ("2/2", "1/2"),
         "public-interest": ("2/1", "1/1"), DENIED: (None, None),
     }  # fmt: skip
-    monkeypatch.setattr("gateway.care.permission.record_write", lambda *_: 1 / 0)
     with live.store.read() as session:
+        rows = alerts.listed(session, "RZZ")
         before = session.value("SELECT count(*) FROM permission")
+    assert sorted(f"{row.type}/{row.subtype}" for row in rows) == sorted(pair for pair in raised.values() if pair)
+    assert {row.user for row in rows} == {WARD.user} and not any(ANN in repr(row._replace(request="")) for row in rows)
+    monkeypatch.setattr("gateway.care.permission.record_write", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        permit(live, WARD, Statement(ANN, "permission"), "r")
+        permit(live, WARD, Statement(ANN, "statute", WHY), "r")
     with live.store.read() as session:
         assert session.value("SELECT count(*) FROM permission") == before
+        assert alerts.listed(session, "RZZ") == rows, "the permission, its alert and its event: all or none"
 
 
 def test_an_alert_is_of_an_allowed_pair():
     pairs = {alert_of(basis, is_related=related) for basis in ANSWERS for related in (True, False)} - {None}
-    assert pairs <= ALERT_PAIRS and len(pairs) == 9
+    assert pairs <= PAIRS and len(pairs) == 9
 
 
 @pytest.mark.hazard("HZ-ACCESS-39")
@@ -237,7 +243,7 @@ def test_who_may_record_which_basis(door, user):
 
 
 def test_a_claim_is_nobodys_but_a_persons(live):
-    """An organisation's system is told of changes of whom the organisation cares for, not of whom somebody looked up."""
+    """A system is told of changes of whom its organisation cares for, not of whom somebody looked up."""
     permit(live, BREAKER, Statement(ANN, "emergency", WHY), "r")
     claims = {**sandbox.claims("tester"), "org_code": "A99002"}
     system = caller_from_claims(claims)
