@@ -82,6 +82,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/quality"): ("quality",),
     ("GET", "/record/{id_}"): ("shared",),
     ("POST", "/record"): ("shared",),
+    ("POST", "/find"): ("search",),
     ("GET", "/permission"): READS_NOBODY,
     ("POST", "/permission"): ("permit",),
     ("POST", "/launch"): ("search",),

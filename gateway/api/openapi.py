@@ -72,6 +72,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/signout"): Row(body=("token",), answers=(HTML,)),
     ("GET", "/record/{id_}"): Row("shared", answers=(HTML,)),
     ("POST", "/record"): Row("shared", body=("token", "number"), answers=(HTML,)),
+    ("POST", "/find"): Row(
+        "search", body=("token", "family", "given", "born", "sex", "postcode"), answers=(HTML,)
+    ),
     ("GET", "/permission"): Row("permit", answers=(HTML,)),
     ("POST", "/permission"): Row(
         "permit", body=("token", "number", "basis", "reason", "until", "confirmed"), answers=(HTML,), status=201

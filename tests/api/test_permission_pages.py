@@ -131,5 +131,34 @@ def test_after_a_refusal_the_page_says_so_and_an_emergency_is_not_recorded(site)
     assert answer.status_code == 403 and "refused permission to view" in _words(answer.text)
 
 
+ANN_AMES = {"family": "ames", "given": "ANN", "born": "1980-02-29", "sex": "female"}
+UNLIKE = {
+    "the beginning of a name": {"family": "Ame"},
+    "another birth date": {"born": "1980-02-28"},
+    "no such day": {"born": "1980-13-40"},
+    "another sex": {"sex": "male"},
+    "another postcode": {"postcode": "ZZ9 9ZZ"},
+    "nobody": {"family": "Nobody"},
+    "another practice's": {"given": "Amy", "sex": "", "postcode": "ZZ1 1ZZ"},
+}
+
+
+@pytest.mark.hazard("HZ-ACCESS-43")
+def test_a_patient_is_found_by_exact_details_alone_and_all_else_is_one_answer(site):
+    begin(site, "dr-green")
+    shown = post(site, "/find", **ANN_AMES)
+    assert shown.status_code == 200 and "AMES, Ann" in _words(shown.text) and ANN not in str(shown.url)
+    answers = [post(site, "/find", **{**ANN_AMES, **change}) for change in UNLIKE.values()]
+    assert {(answer.status_code, answer.text) for answer in answers} == {(404, answers[0].text)}
+    event = site.audit()[-1]
+    assert (event["act"], event["type"], event["parameters"]) == ("search", "Patient", ["birthdate", "family", "given"])
+    for missing in ({"sex": ""}, {"born": "1980"}, {"given": " "}, {"sex": "f"}):
+        assert post(site, "/find", **{**ANN_AMES, **missing}).status_code == 400
+    begin(site, "receptionist")
+    assert post(site, "/find", **ANN_AMES).status_code == 200
+    begin(site, "admin")
+    assert post(site, "/find", **ANN_AMES).status_code == 403
+
+
 def _words(text: str) -> str:
     return re.sub("[\u2066-\u2069]", "", text)

@@ -38,6 +38,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/quality"): ("/quality", "admin", {}, "", "jobs"),
     ("GET", "/record/{id_}"): (f"/record/{uid(1)}", "dr-green", {}, "", "shared"),
     ("POST", "/record"): ("/record", "dr-green", FORM, f"number={ANN}", "shared"),
+    ("POST", "/find"): ("/find", "dr-green", FORM, "family=Ames&given=Ann&born=1980-02-29&sex=female", "search"),
     ("GET", "/permission"): ("/permission", "dr-green", {}, "", "permit"),
     ("POST", "/permission"): ("/permission", "dr-green", FORM, f"number={ANN}&basis=permission", "permit"),
     ("POST", "/launch"): ("/launch", "dr-green", FORM, f"app=https%3A%2F%2Fapp.example%2Flaunch&number={ANN}", "search"),
