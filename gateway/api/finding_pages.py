@@ -77,13 +77,18 @@ def _is_exact(patient: Mapping[str, Any], form: Mapping[str, str]) -> bool:
     names = (name for name in patient.get("name", ()) if name.get("use") != "old")
     is_named = any(
         _plain(form["family"]) == _plain(name.get("family", ""))
-        and _plain(form["given"]) in (_plain(" ".join(name.get("given", ()))), *map(_plain, name.get("given", ())[:1]))
+        and _plain(form["given"]) in (_plain(" ".join(_givens(name))), *map(_plain, _givens(name)[:1]))
         for name in names
     )
     postcodes = {_plain(address.get("postalCode", "")).replace(" ", "") for address in patient.get("address", ())}
     is_there = not form.get("postcode") or _plain(form["postcode"]).replace(" ", "") in postcodes
     is_sex = not form.get("sex") or form["sex"] == patient.get("gender", "")
     return is_named and patient.get("birthDate") == form["born"] and is_there and is_sex
+
+
+def _givens(name: Mapping[str, Any]) -> list[str]:
+    """The given names: in JSON a part that has only an extension is null."""
+    return [part for part in name.get("given", ()) if part]
 
 
 def _plain(text: str) -> str:
@@ -99,11 +104,13 @@ def _shown(patient: Mapping[str, Any]) -> tuple[dict[str, str], str]:
     """What identifies a patient on the page, and the NHS number, "" where none is known."""
     name = patient["name"][0]
     numbers = (
-        identifier["value"] for identifier in patient.get("identifier", ()) if identifier.get("system") == NHS_NUMBER
+        identifier["value"]
+        for identifier in patient.get("identifier", ())
+        if identifier.get("system") == NHS_NUMBER and "value" in identifier
     )
     number = next(numbers, "")
     details = {
-        "Name": f"{name.get('family', '').upper()}, {' '.join(name.get('given', ()))}",
+        "Name": f"{name.get('family', '').upper()}, {' '.join(_givens(name))}",
         "Born": patient.get("birthDate", ""), "Sex": patient.get("gender", "not known"),
         "Postcode": ", ".join(address["postalCode"] for address in patient.get("address", ()) if "postalCode" in address),
         "NHS number": f"{number[:3]} {number[3:6]} {number[6:]}",
