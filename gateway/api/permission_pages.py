@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -12,12 +13,14 @@ from gateway.api import asked, signing_in
 from gateway.api.answer import page
 from gateway.api.auth import Paged
 from gateway.errors import Forbidden, Invalid
+from gateway.fhir.dates import moment
 from gateway.nhs import access, identifiers
 from gateway.nhs.roles import Caller
 from gateway.web.permission_page import Entered, check_page, permission_page, recorded_page
 
 router = APIRouter()
 NOBODY = Entered()
+LOCAL = ZoneInfo("Europe/London")
 FIELDS = {"number": "NHS number", "reason": "Reason", "until": "Last day on which it holds"}
 
 
@@ -56,7 +59,7 @@ def _record(request: Request, caller: Caller, sent: bytes) -> Response:
         until = care.checked(door, caller, statement, request.state.id)
         basis = access.ANSWERS[entered.basis]
         if basis.alert[1] and form.get("confirmed") != "yes":
-            return page(check_page(bar, basis, entered, until))
+            return page(check_page(bar, basis, entered, shown(until)))
         until = care.permit(door, caller, statement, request.state.id)
     except Invalid as fault:
         return asking(request, caller, entered, fault=_words(str(fault)), status=400)
@@ -64,7 +67,7 @@ def _record(request: Request, caller: Caller, sent: bytes) -> Response:
         if refused.code != access.PERMISSION_REFUSED.code:
             raise
         return asking(request, caller, entered, fault=str(refused), status=403)
-    return page(recorded_page(bar, basis, entered, until), 201)
+    return page(recorded_page(bar, basis, entered, shown(until)), 201)
 
 
 def _entered(form: Mapping[str, str]) -> Entered:
@@ -78,3 +81,12 @@ def _words(fault: str) -> str:
     if place == "basis":
         return "Say why this record may be viewed."
     return f"{FIELDS[place]}: {words}."
+
+
+def shown(microseconds: int) -> str:
+    """A time in Europe/London, with its zone.
+
+    >>> shown(1_780_000_000_000_000)
+    '28-May-2026 21:26 BST'
+    """
+    return f"{moment(microseconds).astimezone(LOCAL):%d-%b-%Y %H:%M %Z}"

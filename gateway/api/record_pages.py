@@ -20,8 +20,8 @@ router = APIRouter()
 MISSING = {
     access.PTV_REQUIRED.code: "Permission to view is required. Say below why this record may be viewed.",
     access.NO_RELATIONSHIP.code: "Your organisation recorded permission, and no current relationship with this patient "
-    "is known: no open visit, referral or care package, or it has ended. If the patient is in your care in a way that no "
-    "system tells, say so below.",
+    "is known: no open visit, referral or care package, or it has ended. If the patient is in your care in a way that "
+    "no system tells, say so below.",
     access.PERMISSION_REFUSED.code: access.PERMISSION_REFUSED.text,
 }
 """What is missing, by the code of its refusal, for whoever may record it."""

@@ -5,17 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from typing import Protocol
 
 from jinja2 import Environment
 
-from gateway.fhir.dates import moment
-from gateway.nhs import identifiers
-from gateway.nhs.relationship import Basis
 from gateway.web.session_pages import Bar
 from gateway.web.templating import environment
 
-LOCAL = ZoneInfo("Europe/London")
+
+class Basis(Protocol):
+    """What the pages say of a basis: its row in the table of what may be recorded."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def longest(self) -> int: ...
+    @property
+    def is_stated(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +45,20 @@ def permission_page(
     )  # fmt: skip
 
 
-def check_page(session: Bar, basis: Basis, entered: Entered, until: int) -> str:
+def check_page(session: Bar, basis: Basis, entered: Entered, until: str) -> str:
     """The page as HTML that says who is alerted, before anything is recorded."""
     return _rendered(
-        "permission_check.html", session=session, basis=basis, entered=entered, until=shown(until),
+        "permission_check.html", session=session, basis=basis, entered=entered, until=until,
         number=spaced(entered.number),
     )  # fmt: skip
 
 
-def recorded_page(session: Bar, basis: Basis, entered: Entered, until: int) -> str:
+def recorded_page(session: Bar, basis: Basis, entered: Entered, until: str) -> str:
     """The page as HTML after it was recorded: until when it holds, and the way to the record."""
     return _rendered(
-        "permission_recorded.html", session=session, basis=basis, entered=entered, until=shown(until),
+        "permission_recorded.html", session=session, basis=basis, entered=entered, until=until,
         number=spaced(entered.number), opens=entered.basis != "denied",
     )  # fmt: skip
-
-
-def shown(microseconds: int) -> str:
-    """A time in Europe/London, with its zone.
-
-    >>> shown(1_780_000_000_000_000)
-    '28-May-2026 21:26 BST'
-    """
-    return f"{moment(microseconds).astimezone(LOCAL):%d-%b-%Y %H:%M %Z}"
 
 
 def lasting(basis: Basis) -> str:
@@ -73,7 +70,7 @@ def lasting(basis: Basis) -> str:
 
 def spaced(number: str) -> str:
     """An NHS number as people read it."""
-    return f"{number[:3]} {number[3:6]} {number[6:]}" if identifiers.is_valid(number) else number
+    return f"{number[:3]} {number[3:6]} {number[6:]}"
 
 
 def _rendered(template: str, **values: object) -> str:
