@@ -25,11 +25,15 @@ OURS = {
     "/readyz": "asked by process managers",
     "/quality": "counts for operators, of our own",
     "/sandbox/pack": "a sandbox's own: R4 has no scenarios",
-    **dict.fromkeys(("/", "/signin", "/signin/role", "/record", "/record/{id_}"), "a page for people, of our own"),
+    **dict.fromkeys(
+        ("/", "/signin", "/signin/role", "/record", "/record/{id_}", "/permission", "/find"),
+        "a page for people, of our own",
+    ),
     **dict.fromkeys(("/alerts", "/alerts/{id_}"), "a page for privacy officers, of our own"),
     "/sandbox/permission": "stands in for a national service, in a sandbox only",
     "/fhir/$reset": "lets a tester begin anew, in a sandbox only",
-    "care.permission.permit": "what the route of the sandbox does",
+    "care.permission.permit": "what the page and the route of the sandbox do",
+    "care.permission.checked": "what the page asks before anything is confirmed",
     "records.refuse_early": "no interaction, but the beginning of each",
     "records.refuse_person_early": "no interaction, but the beginning of each",
 }

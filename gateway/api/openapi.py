@@ -75,6 +75,13 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/alerts"): Row("audit", ("state",), answers=(HTML,)),
     ("GET", "/alerts/{id_}"): Row("audit", answers=(HTML,)),
     ("POST", "/alerts/{id_}"): Row("audit", body=("token", "state", "note"), answers=(HTML,)),
+    ("POST", "/find"): Row(
+        "search", body=("token", "family", "given", "born", "sex", "postcode"), answers=(HTML,)
+    ),
+    ("GET", "/permission"): Row("permit", answers=(HTML,)),
+    ("POST", "/permission"): Row(
+        "permit", body=("token", "number", "basis", "reason", "until", "confirmed"), answers=(HTML,), status=201
+    ),
     ("GET", "/metrics"): Row("jobs", answers=(TEXT,)),
     ("GET", "/quality"): Row("jobs", ("_format",), answers=(PLAIN_JSON, HTML)),
     ("GET", "/fhir/metadata"): Row(query=_SHAPE),

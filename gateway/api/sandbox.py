@@ -14,7 +14,7 @@ from gateway.api import asked
 from gateway.api.answer import Form
 from gateway.api.auth import Known
 from gateway.api.errors import FHIR_JSON, outcome_of
-from gateway.care import permit
+from gateway.care import Statement, permit
 from gateway.errors import Invalid, NotFound
 from gateway.fhir import build
 from gateway.fhir.issues import Issue
@@ -35,11 +35,12 @@ class PermissionRequest(msgspec.Struct, forbid_unknown_fields=True):
     number: str
     basis: str
     reason: str = ""
+    until: str = ""
 
 
 @router.post("/sandbox/permission", status_code=201)
 async def permission(request: Request, caller: Known) -> Response:
-    """Record permission to view for the caller's organisation: ``{"number", "basis", "reason"}``."""
+    """Record permission to view for the caller's organisation: ``{"number", "basis", "reason", "until"}``."""
     door = request.app.state.door
     await run_in_threadpool(records.refuse_early, door, caller, Act("permit"), request.state.id)
     sent = await asked.body(request, asked.MOST_OF_JSON)
@@ -104,5 +105,5 @@ def _permit(request: Request, caller: Caller, sent: bytes) -> None:
         body = msgspec.json.decode(asked.checked_json(sent), type=PermissionRequest)
     except msgspec.MsgspecError:
         raise Invalid("body: number, basis and reason are needed, as strings") from None
-    number = identifiers.normalise(body.number)
-    permit(request.app.state.door, caller, number, body.basis, body.reason, request.state.id)
+    statement = Statement(identifiers.normalise(body.number), body.basis, body.reason, body.until)
+    permit(request.app.state.door, caller, statement, request.state.id)

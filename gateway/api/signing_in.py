@@ -19,6 +19,7 @@ from gateway.api import asked, auth
 from gateway.api.answer import page
 from gateway.errors import Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
 from gateway.nhs import access, sandbox
+from gateway.nhs.roles import Caller
 from gateway.oversight import triage
 from gateway.signin.code_flow import NotSignedIn, Provider
 from gateway.signin.sandbox import ISSUER
@@ -26,7 +27,7 @@ from gateway.signin.sessions import Asking, Sessions, SignedIn, form_token, requ
 from gateway.web.session_pages import Bar, home_page, role_page, sign_in_page
 
 HOME = "/"
-PLACES = re.compile(r"/(?:record/[A-Za-z0-9\-.]{1,64}|quality|alerts(?:/[0-9]{1,15})?)?", re.ASCII)
+PLACES = re.compile(r"/(?:record/[A-Za-z0-9\-.]{1,64}|quality|permission|alerts(?:/[0-9]{1,15})?)?", re.ASCII)
 """Where somebody may be sent after sign-in: pages of ours, named whole. No other address is ever followed."""
 ENDED = "You are not signed in: the sign-in did not come to an end here. Sign in again."
 NO_ROLE = "You are not signed in: this gateway knows no role of yours."
@@ -209,6 +210,12 @@ def bar(request: Request, signed_in: SignedIn) -> Bar:
     title = next((role.title for role in signed_in.roles if caller and role.caller.role == caller.role), "")
     token = form_token(auth.cookie(request, auth.SESSION))
     return Bar(signed_in.name, title, caller.organisation if caller else "", token, signed_in.may_select)
+
+
+def bar_of(request: Request, caller: Caller) -> Bar:
+    """The head of a page for its caller: of the session in this browser, or of a token, which has none to end."""
+    signed_in = getattr(request.state, "signed_in", None)
+    return bar(request, signed_in) if signed_in else Bar(caller.name, "", caller.organisation, "")
 
 
 def require_page_form(request: Request, form: Mapping[str, str]) -> None:

@@ -28,23 +28,26 @@ from gateway.nhs.refusals import (
     NOT_READY,
     NOT_SHOWN,
     NOT_YOUR_ROLE,
+    PERMISSION_REFUSED,
     PTV_REQUIRED,
     REFUSALS,
     WITHHELD,
     Refusal,
 )
-from gateway.nhs.relationship import ATTENDING, BASES
+from gateway.nhs.relationship import ANSWERS, ATTENDING, BASES
 from gateway.nhs.roles import Caller, Rule
 from gateway.nhs.showing import SHARED, SUMMARY, limited
 
 __all__ = [
-    "ABOUT_NOBODY", "ATTENDING", "BASES", "DECEASED", "NOT_FOUND", "NOT_SHOWN", "NOT_YOUR_ROLE", "NO_RECORD", "NO_RELATIONSHIP",
-    "NO_SCOPE", "PTV_REQUIRED", "REFUSALS", "SHARED", "SUMMARY", "VIEWS", "WITHHELD", "Act", "Decision", "Facts", "PatientFact",
-    "Permission", "Refusal", "before_lookup", "decide", "refused_early",
+    "ABOUT_NOBODY", "ANSWERS", "ATTENDING", "BASES", "DECEASED", "NOT_FOUND", "NOT_SHOWN", "NOT_YOUR_ROLE", "NO_RECORD", "NO_RELATIONSHIP",
+    "NO_SCOPE", "PERMISSION_REFUSED", "PTV_REQUIRED", "REFUSALS", "SHARED", "SUMMARY", "VIEWS", "WITHHELD", "Act", "Decision", "Facts", "PatientFact",
+    "Permission", "Refusal", "before_lookup", "decide", "is_related", "refused_early",
 ]  # fmt: skip
 
 ABOUT_NOBODY = (
-    frozenset({"permit", "audit", "export", "export-admin", "jobs", "subscribe"}) | roles.WRITES | roles.VALIDATE
+    frozenset({"permit", "break-glass", "override", "audit", "export", "export-admin", "jobs", "subscribe"})
+    | roles.WRITES
+    | roles.VALIDATE
 )
 """Acts that depend on the caller alone. What is written is the caller's own organisation's, which intake sees to."""
 WITHOUT_PROJECT = roles.WRITES | roles.VALIDATE
@@ -190,16 +193,28 @@ def _basis(case: Case) -> str:
     if any(patient.registered and patient.ods == organisation for patient in case.own_patients):
         trace.append("4 relationship: registered here; permission is implied")
         return "registered"
-    if not _is_attending(case):
-        trace.append("4 relationship: none")
-        return ""
-    trace.append("4 relationship: an active encounter, referral or care package here")
-    permission = case.facts.permission
-    if permission is None or not _is_in_force(permission, case):
+    is_attending, permission = _is_attending(case), case.facts.permission
+    known = "an active encounter, referral or care package here" if is_attending else "none"
+    trace.append(f"4 relationship: {known}")
+    if is_attending and permission is not None and _is_in_force(permission, case):
+        trace.append(f"4 permission: {permission.basis}")
+        return permission.basis
+    claim = case.facts.claim if case.caller.kind == "user" else None
+    if claim is not None and _is_in_force(claim, case) and BASES[claim.basis].stands_in:
+        trace.append(f"4 permission: {claim.basis}, which stands in for a relationship too")
+        return claim.basis
+    if is_attending:
         trace.append("4 permission: none in force")
-        return ""
-    trace.append(f"4 permission: {permission.basis}")
-    return permission.basis
+    return ""
+
+
+def is_related(caller: Caller, facts: Facts) -> bool:
+    """Whether the caller's organisation has a relationship with the person that a system tells of."""
+    own = facts.own & facts.active
+    return any(
+        (patient.registered or patient.attending) and patient.publisher in own and patient.ods == caller.organisation
+        for patient in facts.patients
+    )
 
 
 def _is_attending(case: Case) -> bool:
@@ -216,6 +231,10 @@ def _missing(case: Case) -> Refusal:
     patients, and its permission for the number asked."""
     if any(patient.deceased for patient in case.own_patients):
         return DECEASED
+    if case.facts.claimed:
+        return NOT_SHOWN
+    if case.facts.refused:
+        return PERMISSION_REFUSED
     return NO_RELATIONSHIP if case.facts.recorded and not _is_attending(case) else PTV_REQUIRED
 
 

@@ -53,8 +53,9 @@ class Facts:
     """All a decision knows about one person. ``patients`` are gathered (narrow: what may be shown); ``claimants`` are
     all Patients that claim any of their numbers (wide: what may refuse). ``own`` and ``active`` are publishers.
     ``missing`` are code sets a live store lacks. ``consented``: the patient's express consent to local sharing stands.
-    ``recorded``: permission of the caller's organisation is in force for the very number that was asked, whether or
-    not anybody has it. What is left out refuses."""
+    ``claim`` is what the caller's organisation recorded that stands in for a relationship. ``recorded``, ``claimed``
+    and ``refused``: its permission, its claim or the patient's refusal stands for the very number that was asked,
+    whether or not anybody has it. What is left out refuses."""
 
     patients: tuple[PatientFact, ...] = ()
     claimants: tuple[PatientFact, ...] = ()
@@ -67,6 +68,9 @@ class Facts:
     now: int = 0
     consented: bool = False
     recorded: bool = False
+    claim: Permission | None = None
+    claimed: bool = False
+    refused: bool = False
 
     @classmethod
     def of_nobody(cls, now: int, live: bool = False, missing: tuple[str, ...] = ()) -> Facts:

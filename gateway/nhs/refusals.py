@@ -9,6 +9,10 @@ RELATIONSHIP_REQUIRED = (
     "Permission to view is recorded, but your organisation has no current relationship with this patient: no open "
     "visit, referral or care package is known, or it has ended. Asking the patient again does not change this."
 )
+REFUSED_BY_PATIENT = (
+    "Your organisation recorded that this patient refused permission to view. Nothing is shown unless the patient "
+    "agrees. An emergency does not lift a refusal of somebody who could be asked."
+)
 HAS_DIED = (
     "Your organisation's record says that this patient has died, so there is nobody to ask for permission and no "
     "summary is shown. What your organisation recorded can still be read and searched."
@@ -43,6 +47,7 @@ NOT_APPROVED = Refusal(403, "not-approved", NOT_FOR_PROJECT, True)
 NOT_READY = Refusal(503, "code-sets", "The gateway lacks the code sets it needs to protect people.", True)
 PTV_REQUIRED = Refusal(403, "ptv-required", PERMISSION_REQUIRED)
 NO_RELATIONSHIP = Refusal(403, "no-relationship", RELATIONSHIP_REQUIRED)
+PERMISSION_REFUSED = Refusal(403, "permission-refused", REFUSED_BY_PATIENT)
 DECEASED = Refusal(403, "deceased", HAS_DIED)
 NOT_FOUND = Refusal(404, "not-found", "Not found.")
 NOT_SHOWN = Refusal(403, "no-record", NO_RECORD)
@@ -59,12 +64,13 @@ REFUSALS = {
         NOT_READY,
         PTV_REQUIRED,
         NO_RELATIONSHIP,
+        PERMISSION_REFUSED,
         DECEASED,
         NOT_FOUND,
         NOT_SHOWN,
     )
 }
 """THE TABLE of refusals. Asked by number, missing permission is ``ptv-required`` whatever the number, and permission
-without a relationship ``no-relationship``: both say only what the caller's own organisation recorded. So does
-``deceased``. Asked by resource id, whatever is refused after the look-up is ``not-found``; after permission, none held,
-dissent and restricted are the one ``no-record``."""
+without a relationship ``no-relationship``: both say only what the caller's own organisation recorded. So do
+``deceased`` and ``permission-refused``. Asked by resource id, whatever is refused after the look-up is ``not-found``;
+after permission, none held, dissent and restricted are the one ``no-record``."""

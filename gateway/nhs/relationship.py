@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.dates import DAY, interval
-from gateway.nhs import identity, kinds
+from gateway.nhs import alerting, identity, kinds
 
 ATTENDING = {
     "Encounter": ("in-progress", "arrived", "triaged", "onleave"),
@@ -27,19 +27,80 @@ is never ended when the patient leaves."""
 @dataclass(frozen=True, slots=True)
 class Basis:
     """Why somebody may view: ``least_reason`` is the shortest reason text taken, ``longest`` the hours it may last at
-    most."""
+    most; ``act`` is what recording it is called in ``roles.RULES``. ``is_asked``: the patient agreed. ``stands_in``: it
+    takes the place of a relationship that the system does not know. ``alert`` is the subtype (``alerting.SUBTYPES``) of
+    the alert that recording it raises, where there is a relationship and where there is none; "" raises none.
+    ``is_stated``: whoever records it may say until when."""
 
     title: str
     least_reason: int
     longest: int
+    act: str = "permit"
+    is_asked: bool = False
+    stands_in: bool = False
+    alert: tuple[str, str] = ("", "")
+    is_stated: bool = False
 
 
+DAY_HOURS = 24
 BASES = {
-    "permission": Basis("the patient was asked and agreed this time", 0, 24),
-    "permission-extended": Basis("the patient agreed for a stated time", 10, 24 * 90),
-}
-"""What may be recorded as permission to view. The emergency and legal bases come with alerts, and are not in this
-version."""
+    "permission": Basis("the patient was asked and agreed this time", 0, DAY_HOURS, is_asked=True),
+    "permission-extended": Basis("the patient agreed for a stated time", 10, DAY_HOURS * 90, is_asked=True, is_stated=True),
+    "self-claimed-lr": Basis("the patient agreed, and is in our care in a way that no system tells", 10, DAY_HOURS * 7,
+                             is_asked=True, stands_in=True, alert=("6", "6"), is_stated=True),
+    "emergency": Basis("the patient cannot be asked, and it is in their best interests", 10, 12, act="break-glass",
+                       stands_in=True, alert=("5", "4")),
+    "court-order": Basis("a court ordered it", 10, DAY_HOURS, act="override", stands_in=True, alert=("3", "3")),
+    "statute": Basis("a law requires it", 10, DAY_HOURS, act="override", stands_in=True, alert=("2", "2")),
+    "public-interest": Basis("it is in the public interest", 10, DAY_HOURS, act="override", stands_in=True, alert=("1", "1")),
+}  # fmt: skip
+"""THE TABLE of what may be recorded as permission to view: summary-care-record permission values of the national
+service. The owner of a registered patient's record needs none of them."""
+DENIED = "denied"
+ANSWERS = {**BASES, DENIED: Basis("the patient was asked and refused", 0, DAY_HOURS * 90)}
+"""What may be recorded: each basis, and that the patient refused, which opens nothing and is kept as long as what it
+ends could last."""
+
+
+def alert_of(basis: str, *, is_related: bool) -> tuple[str, str] | None:
+    """The type and subtype of the alert that recording a basis raises, None where it raises none. Type 1 says that the
+    relationship was claimed, type 2 that there was one: permission that a patient gave to a claim is always a claim.
+
+    >>> alert_of("emergency", is_related=True), alert_of("emergency", is_related=False)
+    (('2', '5'), ('1', '4'))
+    """
+    related, unrelated = ANSWERS[basis].alert
+    if not unrelated:
+        return None
+    is_claim = not is_related or ANSWERS[basis].is_asked
+    return (alerting.CLAIMED, unrelated) if is_claim else (alerting.ACCESSED, related)
+
+
+Recorded = tuple[str, int, int]
+"""(basis, from when, until when): what an organisation recorded of one number. Times are µs UTC."""
+
+
+def standing(recorded: Iterable[Recorded], now: int) -> list[Recorded]:
+    """Of what an organisation recorded of a person, what stands now, the one that lasts longest first.
+
+    A refusal ends every basis that was recorded before it, but a legal one. For a day no emergency counts, which is of
+    somebody who cannot be asked; then, or as soon as the patient agrees again, the refusal itself is over.
+    """
+    known = sorted((row for row in recorded if row[2] > now and row[0] in ANSWERS), key=lambda row: -row[2])
+    refused = max((at for basis, at, _ in known if basis == DENIED), default=None)
+    if refused is None:
+        return known
+    agreed = min((at for basis, at, _ in known if ANSWERS[basis].is_asked and at > refused), default=now + 1)
+    over = min(agreed, refused + DAY)
+    return [row for row in known if ANSWERS[row[0]].act == "override" or _outlives(row, refused, over, now)]
+
+
+def _outlives(row: Recorded, refused: int, over: int, now: int) -> bool:
+    """Whether what was recorded stands beside a refusal that is ``over`` at a time."""
+    basis, at, _ = row
+    if basis == DENIED:
+        return at == refused and over > now
+    return at > refused if ANSWERS[basis].is_asked else at >= over
 
 
 def is_current(kind: str, resource: dict[str, Any], stored: int, received: int, now: int) -> bool:

@@ -11,7 +11,7 @@ from gateway.errors import Unauthenticated
 from gateway.fhir import params
 from gateway.nhs import kinds, scopes
 
-VERSION = "2025-11"
+VERSION = "2026-11"
 """Version of these tables. The national role baseline was not available: this is our default policy, for governance to
 sign."""
 
@@ -77,6 +77,7 @@ assumed."""
 
 VIEW_SUMMARY, VIEW_DETAIL, TRACE = "B0370", "B0360", "B0264"
 DEMOGRAPHICS, AUDIT_TRAILS, LOCAL_ADMIN = "B0820", "B0011", "B0062"
+EMERGENCY, LEGAL_OVERRIDE = "B0168", "B0082"
 ACTIVITIES: Mapping[str, str] = {
     VIEW_SUMMARY: "View Summary Health Records",
     VIEW_DETAIL: "View Detailed Health Records",
@@ -84,6 +85,8 @@ ACTIVITIES: Mapping[str, str] = {
     DEMOGRAPHICS: "View Patient Demographics",
     AUDIT_TRAILS: "Analyse Audit Trails",
     LOCAL_ADMIN: "Local System Administration",
+    EMERGENCY: "Emergency Access",
+    LEGAL_OVERRIDE: "Legal Override of Consent",
 }
 
 SECTION_TYPES: Mapping[str, frozenset[str]] = {
@@ -179,6 +182,8 @@ RULES: tuple[Rule, ...] = (
     Rule(CLINICIANS | SOCIAL_WORKERS, VIEW_DETAIL, CASELOAD, NONE, "who is in the care of their own organisation now, as a list, for who treats them",
          own=True, demographics=True),
     Rule(OFFICE, TRACE, PERMIT, NONE, "reception may record relationship and permission, and sees nothing clinical"),
+    Rule(CLINICIANS | PHARMACISTS, EMERGENCY, frozenset({"break-glass"}), NONE, "who treats somebody that cannot be asked says why; an alert is raised"),
+    Rule(CLINICIANS | GUARDIANS, LEGAL_OVERRIDE, frozenset({"override"}), NONE, "a court order, a statute or the public interest, with its reason; an alert is raised"),
     Rule(OFFICE, DEMOGRAPHICS, frozenset({"read", "search", "everything"}), NONE, "reception finds its own organisation's patients", own=True, demographics=True),
     Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"audit"}), NONE, "who looked, for the organisation they answer for"),
     Rule(GUARDIANS, AUDIT_TRAILS, frozenset({"history", "vread"}), ALL, "superseded and deleted versions of their own organisation", own=True),

@@ -38,7 +38,9 @@ USERS: dict[str, dict[str, Any]] = {
         2, "OTHER, Ben (Dr)", OTHER_PRACTICE, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380"
     ),
     "nurse-ward": _user(3, "WARD, Chidi (Nurse)", TRUST, "S8000:G8000:R8001", "Nurse", "B0370", "B0360"),
-    "dr-ward": _user(4, "WARD, Dana (Dr)", TRUST, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380"),
+    "dr-ward": _user(
+        4, "WARD, Dana (Dr)", TRUST, "S8000:G8000:R8000", "Clinical Practitioner", "B0370", "B0380", "B0168", "B0082"
+    ),
     "pharmacist": _user(5, "PILL, Eve (Ms)", TRUST, "S8000:G8000:R1290", "Pharmacist", "B0370", "B0360"),
     "social-worker": _user(6, "CARE, Femi (Mr)", COUNCIL, "S8001:G8002:R8014", "Social Worker", "B0370", "B0360"),
     "receptionist": _user(7, "DESK, Gita (Mrs)", PRACTICE, "S8001:G8002:R8009", "Receptionist", "B0264", "B0820"),

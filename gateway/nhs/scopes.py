@@ -46,6 +46,8 @@ NEEDS: Mapping[str, Need] = {
     "shared": Need("rs"),
     "export": Need("rs"),
     "permit": Need("c", "Consent"),
+    "break-glass": Need("c", "Consent"),
+    "override": Need("c", "Consent"),
     "audit": Need("rs", "AuditEvent"),
     "jobs": Need("r", EVERY),
     "export-admin": Need("cud", EVERY),

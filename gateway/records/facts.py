@@ -102,9 +102,10 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     if about is None:
         return facts
     now = door.store.clock()
-    recorded = about.number is not None and _permission(session, caller, [about.number], now) is not None
+    if about.number is not None:
+        facts = _of_number(session, caller, about.number, now, facts)
     if not about.asked:
-        return replace(facts, recorded=recorded)
+        return facts
     persons = _persons(session, about)
     members = sorted({patient for patient, _, _ in identities.gathered(session, persons)})
     claims = identities.claims_of(session, members)
@@ -120,7 +121,18 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
         claimants=tuple(known.values()),
         persons=tuple(persons),
         permission=_permission(session, caller, _sure(claims, own) or own, now),
-        recorded=recorded,
+        claim=_claim(session, caller, _sure(claims, own) or own, now),
+    )
+
+
+def _of_number(session: Session, caller: Caller, number: str, now: int, facts: access.Facts) -> access.Facts:
+    """What the caller's organisation recorded of a number, whether or not anybody has it."""
+    bases = [basis for basis, _, _ in _standing(session, caller, [number], now)]
+    return replace(
+        facts,
+        recorded=_permission(session, caller, [number], now) is not None,
+        claimed=_claim(session, caller, [number], now) is not None,
+        refused=relationship.DENIED in bases,
     )
 
 
@@ -142,9 +154,25 @@ def _sure(claims: Sequence[tuple[int, str, bytes]], numbers: Sequence[str]) -> l
 
 def _permission(session: Session, caller: Caller, numbers: Sequence[str], now: int) -> access.Permission | None:
     """The permission in force for the caller's organisation that lasts longest."""
-    for _, basis, _, until in permissions.in_force(session, numbers, caller.organisation, now):
-        return access.Permission(basis, until, caller.organisation)
+    return _longest(_standing(session, caller, numbers, now), caller, stands_in=False)
+
+
+def _claim(session: Session, caller: Caller, numbers: Sequence[str], now: int) -> access.Permission | None:
+    """What stands in for a relationship with the caller's organisation and lasts longest."""
+    return _longest(_standing(session, caller, numbers, now), caller, stands_in=True)
+
+
+def _longest(recorded: Sequence[relationship.Recorded], caller: Caller, *, stands_in: bool) -> access.Permission | None:
+    for basis, _, until in recorded:
+        if basis in access.BASES and access.BASES[basis].stands_in == stands_in:
+            return access.Permission(basis, until, caller.organisation)
     return None
+
+
+def _standing(session: Session, caller: Caller, numbers: Sequence[str], now: int) -> list[relationship.Recorded]:
+    """What the caller's organisation recorded of a person's numbers that stands now: a refusal is of all of them."""
+    rows = permissions.in_force(session, numbers, caller.organisation, now)
+    return relationship.standing([(basis, at, until) for _, basis, at, until in rows], now)
 
 
 def _persons(session: Session, about: About) -> list[int]:

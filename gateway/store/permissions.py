@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gateway.store import columns
 from gateway.store.session import Session
 
-_IN_FORCE = columns.PERMISSION.only("number basis user_id until")
+_IN_FORCE = columns.PERMISSION.only("number basis at until")
 
 
 def grant(session: Session, number: str, ods: str, user: str, basis: str, reason: str, until: int) -> None:
@@ -24,12 +24,11 @@ def grant(session: Session, number: str, ods: str, user: str, basis: str, reason
         )  # fmt: skip
 
 
-def in_force(session: Session, numbers: Sequence[str], ods: str, now: int) -> list[tuple[str, str, str, int]]:
-    """(number, basis, user, until) of the permissions in force for this organisation, the one that lasts longest
-    first."""
+def in_force(session: Session, numbers: Sequence[str], ods: str, now: int) -> list[tuple[str, str, int, int]]:
+    """(number, basis, from, until) of what this organisation recorded and has not ended, in the order in which it was
+    recorded."""
     return session.rows(
-        f"SELECT {_IN_FORCE} FROM permission WHERE {session.within('number')} AND ods = ? AND until > ? "
-        "ORDER BY until DESC",
+        f"SELECT {_IN_FORCE} FROM permission WHERE {session.within('number')} AND ods = ? AND until > ? ORDER BY key",
         session.listed(numbers),
         ods,
         now,

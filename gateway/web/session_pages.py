@@ -52,6 +52,11 @@ def home_page(
     )  # fmt: skip
 
 
+def found_page(session: Bar, details: Mapping[str, str], number: str) -> str:
+    """The page as HTML of the one patient that was found, by what identifies them (title → words)."""
+    return _rendered("found.html", session=session, details=details, number=number)
+
+
 def problem_page(why: str) -> str:
     """The page as HTML that says why there is no other."""
     return _rendered("problem.html", why=why)

@@ -73,8 +73,9 @@ class Api:
             if entry["search"]["mode"] == mode
         ]
 
-    def permit(self, number: str, user: str, basis: str = "permission") -> httpx.Response:
-        return self.ask("POST", "/sandbox/permission", user, json={"number": number, "basis": basis, "reason": "asked"})
+    def permit(self, number: str, user: str, basis: str = "permission", **more: str) -> httpx.Response:
+        said = {"number": number, "basis": basis, "reason": "asked, and agreed", **more}
+        return self.ask("POST", "/sandbox/permission", user, json=said)
 
     def audit(self) -> list[dict]:
         return list(self.app.state.door.audit.events())

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from gateway import records
-from gateway.care import permission
+from gateway.care import Statement, permission
 from gateway.errors import Forbidden
 from gateway.fhir.codes import SNOMED
 from gateway.nhs.access import NO_RECORD
@@ -471,7 +471,7 @@ def test_the_audit_says_who_why_and_of_whom(clinic):
     clinic.permit(ANN, "dr-ward")
     clinic.get(f"/fhir/Observation/{uid(3)}", "dr-ward")
     permitted, seen = [event for event in clinic.audit() if event["act"] in ("permit", "read")]
-    assert (permitted["number"], permitted["basis"], permitted["reason"]) == (ANN, "permission", "asked")
+    assert (permitted["number"], permitted["basis"], permitted["reason"]) == (ANN, "permission", "asked, and agreed")
     assert (seen["organisation"], seen["role"], seen["basis"]) == ("RZZ", "R8000", "permission")
     assert set(seen["patients"]) == {uid(1), uid(31)} and seen["resources"] == [f"Observation/{uid(3)}/1"]
 
@@ -504,6 +504,6 @@ def test_without_its_audit_nothing_is_answered(clinic):
 def test_permission_asks_the_policy_itself_whatever_asked_before(clinic):
     door = clinic.app.state.door
     with pytest.raises(Forbidden):
-        permission.permit(door, caller_from_claims(claims("admin")), ANN, "permission", "", "r-1")
+        permission.permit(door, caller_from_claims(claims("admin")), Statement(ANN, "permission"), "r-1")
     (event,) = [event for event in door.audit.events() if event.get("request") == "r-1"]
     assert (event["act"], event["outcome"]) == ("permit", "refused")

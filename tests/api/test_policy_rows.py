@@ -55,8 +55,8 @@ def _get(path: str, user: str) -> Callable[[Api], int]:
     return lambda api: api.get(path, user).status_code
 
 
-def _permit(user: str) -> Callable[[Api], int]:
-    return lambda api: api.permit(ANN, user).status_code
+def _permit(user: str, basis: str = "permission") -> Callable[[Api], int]:
+    return lambda api: api.permit(ANN, user, basis).status_code
 
 
 def _validate(user: str) -> Callable[[Api], int]:
@@ -83,6 +83,8 @@ ASKED: dict[tuple[frozenset[str], str], Callable[[Api], int]] = {
     (roles.SOCIAL_WORKERS, "permit"): _permit("social-worker"),
     (roles.CLINICIANS | roles.SOCIAL_WORKERS, "caseload"): _get("/fhir/Group", "social-worker"),
     (roles.OFFICE, "permit"): _permit("receptionist"),
+    (roles.CLINICIANS | roles.PHARMACISTS, "break-glass"): _permit("dr-ward", "emergency"),
+    (roles.CLINICIANS | roles.GUARDIANS, "override"): _permit("dr-ward", "statute"),
     (roles.OFFICE, "search"): _get("/fhir/Patient?family=ames&birthdate=1980-02-29&given=ann", "receptionist"),
     (roles.GUARDIANS, "history"): _get(f"/fhir/Observation/{uid(3)}/_history", "privacy-officer"),
     (roles.SUPPORT, "jobs"): _get("/metrics", "admin"),
@@ -159,6 +161,7 @@ REFUSALS = {
     "scope": "tests/records/test_leaks.py::test_an_include_brings_no_type_that_the_scopes_do_not",
     "not-approved": "tests/api/test_export.py::test_only_an_approved_client_of_the_recipient_is_given_an_export",
     "no-relationship": "tests/api/test_access.py::test_permission_without_a_relationship_opens_nothing",
+    "permission-refused": "tests/care/test_permission.py::test_what_was_recorded_opens_this_and_no_more",
     "deceased": "tests/nhs/test_access.py::test_the_practice_that_recorded_a_death_is_told_so_and_nobody_else_is",
     "code-sets": "tests/api/test_policy_rows.py::test_a_door_without_its_code_sets_answers_nobody",
     "ptv-required": "tests/api/test_access.py::test_without_relationship_and_permission_every_number_is_answered_alike",

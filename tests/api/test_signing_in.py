@@ -223,7 +223,7 @@ def test_what_takes_no_page_is_told_that_nobody_is_signed_in_as_by_the_api(pract
 
 
 def test_a_page_says_why_it_is_refused_in_words(practice):
-    signed_in(practice, "nurse-ward")
+    signed_in(practice, "student")
     refused = record(practice)
     assert refused.status_code == 403 and refused.headers["content-type"].startswith("text/html")
     assert "This page cannot be shown" in refused.text and ANN not in refused.text

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.care import permit
+from gateway.care import Statement, permit
 from gateway.errors import Invalid, Refused
 from gateway.identity import answering, review, tracing
 from gateway.nhs import four_eyes, ruling
@@ -173,7 +173,7 @@ def test_permission_for_a_number_opens_no_record_that_is_held_apart_from_it(stor
     ])  # fmt: skip
     at_the_trust(store, patient(2, A, family="Gooch", given="Bea", postcode=""))
     door = open_door(store, CodeSets())
-    permit(door, GREEN, A, "permission", "", "r")
+    permit(door, GREEN, Statement(A, "permission"), "r")
     from gateway.records.facts import about_head, facts_about
     from gateway.store import resources
 

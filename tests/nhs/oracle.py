@@ -73,7 +73,8 @@ class Person:
 @dataclass(frozen=True)
 class Question:
     """Everything that a decision may depend on. ``scopes`` are (type, letters), None where the token names none;
-    ``permission`` is (organisation, whether it is in force, whether its basis is known)."""
+    ``permission`` is (organisation, whether it is in force, whether its basis is known), and ``claim`` (organisation,
+    whether it is in force, whether its basis stands in for a relationship)."""
 
     role: str
     activities: frozenset[str]
@@ -91,6 +92,9 @@ class Question:
     permission: tuple[str, bool, bool] | None
     recorded: bool
     consented: bool
+    claim: tuple[str, bool, bool] | None = None
+    claimed: bool = False
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,6 +180,8 @@ def _after_lookup(asked: Question, rows: list[tuple[set[str], bool, bool]]) -> s
     if not has_basis(asked) and (not mine or asked.act in VIEWS):
         if any(person.deceased for person in mine):
             return "deceased"
+        if asked.claimed or asked.refused:
+            return "no-record" if asked.claimed else "permission-refused"
         attends = any(person.attending and person.ods == asked.organisation for person in mine)
         return "no-relationship" if asked.recorded and not attends else "ptv-required"
     if asked.several or _marked(asked, "restricted"):
@@ -194,6 +200,8 @@ def has_basis(asked: Question) -> bool:
     mine = [person for person in asked.people if person.publisher in asked.own & asked.active]
     mine = [person for person in mine if person.ods == asked.organisation]
     if any(person.registered for person in mine):
+        return True
+    if asked.claim == (asked.organisation, True, True):
         return True
     attends = any(person.attending for person in mine)
     return bool(attends and asked.permission and asked.permission == (asked.organisation, True, True))

@@ -438,6 +438,8 @@ def test_the_directory_is_open_to_any_role_and_shows_no_patient():
 
 @pytest.mark.parametrize("act, users", [
     ("permit", {"dr-green", "dr-other", "nurse-ward", "dr-ward", "pharmacist", "social-worker", "receptionist"}),
+    ("break-glass", {"dr-ward"}),
+    ("override", {"dr-ward"}),
     ("audit", {"privacy-officer"}),
     ("export", {"researcher"}),
     ("export-admin", {"admin"}),
@@ -448,8 +450,9 @@ def test_acts_about_nobody_are_for_the_callers_the_table_names(act, users):
     } == users
 
 
-def test_what_is_recorded_as_permission_has_a_basis_and_no_emergency_yet():
-    assert set(access.BASES) == {"permission", "permission-extended"}
+def test_what_is_recorded_as_permission_has_one_of_these_bases():
+    national = {"permission", "permission-extended", "self-claimed-lr", "emergency", "court-order", "statute", "public-interest"}  # fmt: skip
+    assert set(access.BASES) == national and set(access.ANSWERS) == national | {"denied"}
 
 
 # The whole table
@@ -498,7 +501,7 @@ def matrix() -> str:
         lines.append(f"{user}: {title}, {caller.organisation or 'nowhere'}")
         for name in ("summary", "shared", "everything", "search", "history"):
             lines += _rows(caller, name)
-        for name in ("permit", "audit", "export", "export-admin"):
+        for name in ("permit", "break-glass", "override", "audit", "export", "export-admin"):
             refusal = decide(caller, Act(name), Facts.of_nobody(NOW)).refusal
             lines.append(f"  {name}: {'refused, ' + refusal.code if refusal else 'allowed'}")
         lines.append("")

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from gateway import records
-from gateway.care import permit
+from gateway.care import Statement, permit
 from gateway.errors import Forbidden
 from gateway.export import approval, asking, national_list, running
 from gateway.fhir.codes import NHS_NUMBER
@@ -78,7 +78,7 @@ def test_a_new_kind_is_a_relationship_where_its_row_says_so(door):
     assert found(door, WARD) == {uid(33)}
     with pytest.raises(Forbidden):
         records.person(door, WARD, "r", number=ANN)
-    permit(door, WARD, ANN, "permission-extended", "seen every week", "r")
+    permit(door, WARD, Statement(ANN, "permission-extended", "seen every week"), "r")
     assert found(door, WARD) == {uid(3), uid(33)}
     door.store.clock.now += (HOSPICE.relationship_days + 1) * DAY
     assert found(door, WARD) == {uid(33)}, "what it told of its care is too old to be a relationship"
@@ -119,7 +119,7 @@ def test_a_new_kind_leaves_in_an_export_as_every_publisher_does(door, tmp_path):
 
 
 def test_without_its_row_the_same_publisher_is_no_relationship(door, monkeypatch):
-    permit(door, WARD, ANN, "permission", "", "r")
+    permit(door, WARD, Statement(ANN, "permission"), "r")
     monkeypatch.delitem(kinds.KINDS, HOSPICE.name)
     assert uid(3) not in found(door, WARD)
 

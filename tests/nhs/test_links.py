@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway import records
-from gateway.care import permit
+from gateway.care import Statement, permit
 from gateway.errors import NotFound
 from gateway.fhir import build, params
 from gateway.fhir.r4 import table as r4
@@ -94,7 +94,7 @@ def door(tmp_path_factory):
     ward = row("ann", patient(31, ANN, "Ames", "Ann"), on_the_ward(33, 31), publisher="T")
     deliver(store, [says("T", 1, ods="RZZ"), ward], name="trust", kind="hospital")
     opened = open_door(store, CodeSets())
-    permit(opened, WARD, ANN, "permission", "", "r")
+    permit(opened, WARD, Statement(ANN, "permission"), "r")
     yield opened
     opened.audit.close()
     store.close()
@@ -194,7 +194,7 @@ def with_courses(request, tmp_path):
         deliver(store, [says("P1", 1, ods="A99001"), person])
         ward = row("ann", patient(31, ANN, "Ames", "Ann"), on_the_ward(33, 31), publisher="T")
         deliver(store, [says("T", 1, ods="RZZ"), ward], name="trust", kind="hospital")
-        permit(opened, WARD, ANN, "permission", "", "r")
+        permit(opened, WARD, Statement(ANN, "permission"), "r")
         return opened
 
     opened = open_door(store, CodeSets())

@@ -78,7 +78,8 @@ def questions(draw):
         by_number=draw(st.booleans()),
         people=draw(people(frozenset({key} & set(ODS)))), claimants=strangers if draw(rarely) else (), several=draw(rarely) and draw(st.booleans()),
         own=frozenset({key} & set(ODS)), active=frozenset(ODS) - (draw(subset(list(ODS))) if draw(rarely) else frozenset()),
-        permission=permission, recorded=draw(st.booleans()), consented=draw(rarely),
+        permission=permission, recorded=draw(st.booleans()), consented=draw(rarely), claim=draw(st.sampled_from([None, None, permission])),
+        claimed=draw(rarely), refused=draw(rarely),
     )  # fmt: skip
 
 
@@ -112,8 +113,12 @@ def facts_of(asked: Question) -> Facts:
     recorded = asked.permission and Permission(
         "permission" if asked.permission[2] else "curiosity", NOW + (1 if asked.permission[1] else -1), asked.permission[0]
     )  # fmt: skip
+    claim = asked.claim and Permission(
+        "emergency" if asked.claim[2] else "permission", NOW + (1 if asked.claim[1] else -1), asked.claim[0]
+    )
     return Facts(
-        known, (*known, *wide), (1, 2) if asked.several else (1,), asked.own, asked.active, recorded, False, (), NOW, asked.consented, asked.recorded
+        known, (*known, *wide), (1, 2) if asked.several else (1,), asked.own, asked.active, recorded, False, (), NOW, asked.consented, asked.recorded,
+        claim, asked.claimed, asked.refused,
     )  # fmt: skip
 
 
@@ -150,6 +155,7 @@ def less(asked: Question) -> list[Question]:
     fewer += [replace(asked, active=asked.active - {key}) for key in asked.active]
     fewer += [
         replace(asked, permission=None),
+        replace(asked, claim=None),
         replace(asked, consented=False),
         replace(asked, several=True),
         replace(asked, organisation=""),

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from gateway import records
-from gateway.care import permit
+from gateway.care import Statement, permit
 from gateway.errors import Forbidden
 from gateway.fhir.parse import parse
 from gateway.nhs import roles, sandbox
@@ -181,9 +181,9 @@ def test_permission_by_one_person_opens_nobody_else_who_claims_their_number(door
     rows = [row("ann", claims, publisher="T", order=2), row("e", open_encounter, publisher="T")]
     deliver(door.store, rows, SETS, name="trust", kind="hospital")
     asked = [("patient.identifier", f"{NUMBER}|{A}")]
-    permit(door, nurse, C, "permission", "", "r")
+    permit(door, nurse, Statement(C, "permission"), "r")
     assert found(door, nurse, "Observation", *asked) == set()
-    permit(door, nurse, A, "permission", "", "r")
+    permit(door, nurse, Statement(A, "permission"), "r")
     assert found(door, nurse, "Observation", *asked) == {3}
 
 
@@ -194,8 +194,8 @@ def test_the_longest_permission_holds_when_the_others_have_ended(door):
     asked = [("patient.identifier", f"{NUMBER}|{A}")]
     with pytest.raises(Forbidden):
         found(door, nurse, "Condition", *asked) or records.person(door, nurse, "r", number=A)
-    permit(door, nurse, A, "permission-extended", "seen every week", "r")
-    permit(door, nurse, A, "permission", "", "r")
+    permit(door, nurse, Statement(A, "permission-extended", "seen every week"), "r")
+    permit(door, nurse, Statement(A, "permission"), "r")
     assert found(door, nurse, "Observation", *asked) == {3}
     later = door.store.clock() + 25 * 3_600_000_000
     door.store.clock = lambda: later

@@ -78,7 +78,7 @@ def test_a_permission_is_recorded_and_read(store):
         now = session.now
     with store.read() as session:
         assert permissions.in_force(session, ["9990000018"], "A99001", now) == [
-            ("9990000018", "permission", "dr-green", now + 10)
+            ("9990000018", "permission", now, now + 10)
         ]
         assert permissions.in_force(session, ["9990000018"], "A99001", now + 10) == []
 

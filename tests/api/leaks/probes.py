@@ -366,6 +366,8 @@ ASIDE: dict[str, str] = {
     **dict.fromkeys(("/fhir/Subscription", "/fhir/Subscription/{id_}", "/fhir/Subscription/{id_}/$status"), "a system's own: tests/notify ask for silence"),
     **dict.fromkeys(("/fhir/$export", "/fhir/Patient/$export"), "starts what a family asks by GET: of nobody"),
     "/sandbox/pack": "loads people that are invented",
+    "/find": "takes sessions: a search of the API, of which it shows one exact match (tests/api/test_permission_pages)",
+    "/permission": "answers every number alike (tests/api/test_permission_pages)",
     "/fhir/.well-known/smart-configuration": "tells of no store", "/sandbox/permission": "answers every number alike (test_access)",
 }  # fmt: skip
 """Routes that no family asks, and why."""
