@@ -79,6 +79,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/metrics"): READS_NOBODY,
     ("GET", "/quality"): ("quality",),
     ("GET", "/record/{id_}"): ("shared",),
+    ("GET", "/my/looked"): ("looked",),
     ("POST", "/record"): ("shared",),
     ("POST", "/launch"): ("search",),
     ("GET", "/fhir/Practitioner/sandbox-{user}"): ("read",),

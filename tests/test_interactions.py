@@ -25,7 +25,9 @@ OURS = {
     "/readyz": "asked by process managers",
     "/quality": "counts for operators, of our own",
     "/sandbox/pack": "a sandbox's own: R4 has no scenarios",
-    **dict.fromkeys(("/", "/signin", "/signin/role", "/record", "/record/{id_}"), "a page for people, of our own"),
+    **dict.fromkeys(
+        ("/", "/signin", "/signin/role", "/record", "/record/{id_}", "/my/looked"), "a page for people, of our own"
+    ),
     "/sandbox/permission": "stands in for a national service, in a sandbox only",
     "/fhir/$reset": "lets a tester begin anew, in a sandbox only",
     "care.permission.permit": "what the route of the sandbox does",

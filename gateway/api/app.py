@@ -25,6 +25,7 @@ from gateway.api import (
     interchange,
     operations,
     origins,
+    own_pages,
     rates,
     record_pages,
     sandbox,
@@ -60,7 +61,18 @@ def routes(*, is_sandbox: bool) -> list[BaseRoute]:
     through at each request."""
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if is_sandbox else []
-    reading = [service, signing_in, record_pages, tokens, operations, collecting, attachments, bulk, caseloads]
+    reading = [
+        service,
+        signing_in,
+        record_pages,
+        own_pages,
+        tokens,
+        operations,
+        collecting,
+        attachments,
+        bulk,
+        caseloads,
+    ]
     parts = [*own, *reading, subscribing, validating, interchange, contributing, fhir]
     return [route for part in parts for route in part.router.routes]
 

@@ -72,6 +72,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/signout"): Row(body=("token",), answers=(HTML,)),
     ("GET", "/record/{id_}"): Row("shared", answers=(HTML,)),
     ("POST", "/record"): Row("shared", body=("token", "number"), answers=(HTML,)),
+    ("GET", "/my/looked"): Row("looked", ("days",), answers=(HTML,)),
     ("GET", "/metrics"): Row("jobs", answers=(TEXT,)),
     ("GET", "/quality"): Row("jobs", ("_format",), answers=(PLAIN_JSON, HTML)),
     ("GET", "/fhir/metadata"): Row(query=_SHAPE),

@@ -67,6 +67,8 @@ class Facts:
     now: int = 0
     consented: bool = False
     recorded: bool = False
+    barred: tuple[str, ...] = ("unknown",)
+    """Why nothing of this person's is shown to themself online (``oneself.bars``)."""
 
     @classmethod
     def of_nobody(cls, now: int, live: bool = False, missing: tuple[str, ...] = ()) -> Facts:

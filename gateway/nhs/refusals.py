@@ -18,6 +18,11 @@ NO_RECORD = (
     "No record can be shown. This does not mean there is no record or no allergies. "
     "Ask the patient; contact the GP or the organisation's privacy officer."
 )
+ASK_YOUR_PRACTICE = (
+    "Nothing can be shown to you here. This does not mean that there is no record, and the reason is not shown. "
+    "Your GP practice can tell you what is recorded and who has looked at it."
+)
+"""All that a person is told of their own record where it is not shown online."""
 WITHHELD = "One or more entries have been deliberately withheld."
 """What a caller is told of hidden items: no section, no count. ``summary.absences`` has the words of sections."""
 NOT_YOUR_ROLE = "Not available to your role."
@@ -45,6 +50,7 @@ PTV_REQUIRED = Refusal(403, "ptv-required", PERMISSION_REQUIRED)
 NO_RELATIONSHIP = Refusal(403, "no-relationship", RELATIONSHIP_REQUIRED)
 DECEASED = Refusal(403, "deceased", HAS_DIED)
 NOT_FOUND = Refusal(404, "not-found", "Not found.")
+NOT_ONLINE = Refusal(403, "not-online", ASK_YOUR_PRACTICE)
 NOT_SHOWN = Refusal(403, "no-record", NO_RECORD)
 
 REFUSALS = {
@@ -62,6 +68,7 @@ REFUSALS = {
         DECEASED,
         NOT_FOUND,
         NOT_SHOWN,
+        NOT_ONLINE,
     )
 }
 """THE TABLE of refusals. Asked by number, missing permission is ``ptv-required`` whatever the number, and permission
