@@ -80,6 +80,7 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("GET", "/quality"): ("quality",),
     ("GET", "/record/{id_}"): ("shared",),
     ("GET", "/my/looked"): ("looked",),
+    ("GET", "/my/choices"): ("choices",),
     ("POST", "/record"): ("shared",),
     ("POST", "/launch"): ("search",),
     ("GET", "/fhir/Practitioner/sandbox-{user}"): ("read",),

@@ -73,6 +73,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/record/{id_}"): Row("shared", answers=(HTML,)),
     ("POST", "/record"): Row("shared", body=("token", "number"), answers=(HTML,)),
     ("GET", "/my/looked"): Row("looked", ("days",), answers=(HTML,)),
+    ("GET", "/my/choices"): Row("choices", answers=(HTML,)),
     ("GET", "/metrics"): Row("jobs", answers=(TEXT,)),
     ("GET", "/quality"): Row("jobs", ("_format",), answers=(PLAIN_JSON, HTML)),
     ("GET", "/fhir/metadata"): Row(query=_SHAPE),

@@ -1,4 +1,4 @@
-"""The pages for a patient who signed in: who looked at their own record."""
+"""The pages for a patient who signed in: who looked at their own record, and which choices are held."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gateway.api import asked, signing_in
 from gateway.api.answer import page
 from gateway.api.auth import Paged
 from gateway.errors import Invalid
-from gateway.web.patient_pages import PERIODS, looked_page
+from gateway.web.patient_pages import PERIODS, choices_page, looked_page
 from gateway.web.session_pages import Bar
 
 DEFAULT = 90
@@ -26,6 +26,13 @@ def looked(request: Request, caller: Paged) -> Response:
         answer.looks, days, answer.since, answer.until, answer.begins, _bar(request), is_cut=answer.is_cut
     )
     return page(shown)
+
+
+@router.get("/my/choices")
+def choices(request: Request, caller: Paged) -> Response:
+    """Which choices of the caller's this gateway holds, as a page, and who changes them."""
+    held = records.choices(request.app.state.door, caller, request.state.id)
+    return page(choices_page(held, _bar(request)))
 
 
 def _days(request: Request) -> int:

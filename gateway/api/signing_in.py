@@ -25,7 +25,7 @@ from gateway.signin.sessions import Asking, Sessions, SignedIn, form_token, requ
 from gateway.web.session_pages import Bar, home_page, role_page, sign_in_page
 
 HOME = "/"
-PLACES = re.compile(r"/(?:record/[A-Za-z0-9\-.]{1,64}|quality|my/looked)?", re.ASCII)
+PLACES = re.compile(r"/(?:record/[A-Za-z0-9\-.]{1,64}|quality|my/(?:looked|choices))?", re.ASCII)
 """Where somebody may be sent after sign-in: pages of ours, named whole. No other address is ever followed."""
 ENDED = "You are not signed in: the sign-in did not come to an end here. Sign in again."
 NO_ROLE = "You are not signed in: this gateway knows no role of yours."

@@ -37,6 +37,7 @@ WHAT: Mapping[str, str] = {
     "update": "Changed part of your record",
     "delete": "Removed part of your record",
     "looked": "Looked at who has used your record",
+    "choices": "Looked at your choices",
 }
 """THE TABLE of acts in plain words. An act that has no row is told as ``OTHERWISE``: nothing is left out for it."""
 OTHERWISE = "Used your record in another way"
@@ -114,7 +115,7 @@ def _place(event: Mapping[str, Any], places: Mapping[str, str]) -> str:
 
 
 def _is_of_citizen(event: Mapping[str, Any]) -> bool:
-    return event.get("act") == oneself.LOOKED
+    return event.get("act") in oneself.ACTS
 
 
 def _who(event: Mapping[str, Any]) -> str:

@@ -16,7 +16,9 @@ from gateway.nhs.decision import Case, Decision, PatientFact
 from gateway.nhs.refusals import NOT_ONLINE
 
 BASIS = "oneself"
-LOOKED = "looked"
+LOOKED, CHOICES = "looked", "choices"
+ACTS = frozenset({LOOKED, CHOICES})
+"""What a person may do of themself."""
 ENHANCED_REVIEW = "1364731000000104"
 """SNOMED CT: enhanced review indicated before granting access to own health record."""
 ADULT = 16

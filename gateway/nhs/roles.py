@@ -207,7 +207,7 @@ RULES: tuple[Rule, ...] = (
     Rule(SYSTEM, "", NOTIFIES, NOTIFIED, "a contributor's client is told that something of a person in its organisation's care has changed", scope="system"),
     Rule(CLINICIANS, VIEW_DETAIL, VALIDATE, NONE, "checks a resource that they hold; nobody is shown"),
     Rule(SUPPORT, LOCAL_ADMIN, VALIDATE, NONE, "checks what integrators send; nobody is shown"),
-    Rule(CITIZENS, "", frozenset({"looked"}), NONE, "a person sees who looked at their own record, refusals too"),
+    Rule(CITIZENS, "", frozenset({"looked", "choices"}), NONE, "a person sees who looked at their own record, refusals too, and which choices of theirs are held"),
 )  # fmt: skip
 """THE TABLE of who may do what."""
 

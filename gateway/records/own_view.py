@@ -11,11 +11,12 @@ from gateway.fhir import build
 from gateway.fhir.dates import DAY, moment
 from gateway.nhs import access, labels, oneself
 from gateway.nhs.looks import LOCAL, Look, looks
+from gateway.nhs.optout import standing
 from gateway.nhs.roles import Caller
 from gateway.nhs.summary.sections.marked import is_safeguarding
 from gateway.records.door import Door, audited, error, refuse_early
 from gateway.records.facts import about_number, facts_about, publishers_now
-from gateway.store import resources
+from gateway.store import preferences, resources
 from gateway.store.resources import Stored
 from gateway.store.session import Session
 
@@ -59,6 +60,24 @@ def looked(door: Door, caller: Caller, days: int, request_id: str) -> Looked:
         looks(events, caller, names, is_at_risk=at_risk), _here(since), _here(now),
         _here(begins) if begins is not None and begins > since else None, is_cut,
     )  # fmt: skip
+
+
+def choices(door: Door, caller: Caller, request_id: str) -> dict[str, str]:
+    """https://hl7.org/fhir/R4/consent.html
+
+    Which choices of the caller's stand by the records that are held: summary, sharing and type1, each with its effect
+    where one is recorded. Raises as ``looked`` does.
+    """
+    act = access.Act(oneself.CHOICES, "Consent", True)
+    refuse_early(door, caller, act, request_id)
+    with door.store.read() as session:
+        decision, _ = _decided(door, session, caller, act)
+        keys = sorted(patient.key for patient in decision.facts.patients)
+        stated = preferences.stated(session, keys) if decision.refusal is None else []
+    audited(door, caller, act, decision, "refused" if decision.refusal else "ok", request_id)
+    if decision.refusal:
+        raise error(decision.refusal, "")
+    return standing((name, at) for _, name, at in stated)
 
 
 def _decided(

@@ -1,4 +1,4 @@
-"""The pages for a patient: who looked at their record."""
+"""The pages for a patient: who looked at their record, and which choices of theirs are held."""
 
 from __future__ import annotations
 
@@ -33,6 +33,32 @@ def looked_page(
         others=[look for look in looks if not look.is_own], own=[look for look in looks if look.is_own], days=days,
         periods=PERIODS, since=since, until=until, begins=begins, is_cut=is_cut, session=session,
     )  # fmt: skip
+
+
+CHOICES = {"summary": "scr-preference", "sharing": "sharing", "type1": "type1"}
+"""The choices of the page, by the names of ``nhs.optout``."""
+NOTHING_HELD = "no choice of yours in the records that were received."
+HELD: Mapping[tuple[str, str], str] = {
+    ("summary", "dissent"): "as if you want no Summary Care Record.",
+    ("summary", "core-only"): "as if you allow medicines and allergies only.",
+    ("summary", "core"): "as if you allow medicines and allergies only.",
+    ("summary", "core-and-additional"): "as if you allow a summary with additional information.",
+    ("sharing", "objection"): "as if you object. Each organisation sees only what it recorded itself.",
+    ("sharing", "consent"): "as if you agree, also to sharing by services such as sexual health.",
+    ("type1", "dissent"): "as if you opted out. Your GP records are held back from research and planning.",
+    ("type1", "withdrawn"): "as if you withdrew an opt-out.",
+}
+"""What the choice that stands comes to. An unknown code of consent is read as the most restrictive, so none is told as
+what the practice wrote."""
+
+
+def choices_page(held: Mapping[str, str], session: Bar | None = None) -> str:
+    """The page as HTML of a patient's choices: ``held`` are those that stand (set → effect)."""
+    words = {
+        name: f"You are treated here {HELD[name, held[key]]}" if key in held else f"This gateway holds {NOTHING_HELD}"
+        for name, key in CHOICES.items()
+    }
+    return _templates().get_template("choices.html").render(words=words, session=session)
 
 
 def day(value: date) -> str:

@@ -9,9 +9,11 @@ from gateway import config
 from gateway.composition import create_gateway
 from gateway.nhs import sandbox
 from gateway.nhs.oneself import ENHANCED_REVIEW
+from gateway.nhs.optout import RESTRICTIVE, UNRECOGNISED
 from gateway.nhs.refusals import ASK_YOUR_PRACTICE
 from gateway.records import own_view
 from gateway.store import append_file
+from gateway.web.patient_pages import CHOICES, HELD
 from tests.api import people
 from tests.api.conftest import Api, Clock
 from tests.api.people import ABE, ANN, NOBODY, ODD, SETS, observation, patient, registered, to
@@ -128,8 +130,10 @@ def test_where_nothing_is_shown_online_the_words_tell_no_reason(town, monkeypatc
         town.client.cookies.clear()
         with monkeypatch.context() as patch:
             as_patient(town, patch, number, **claims)
+            choices = town.client.get("/my/choices")
             answer = town.client.get("/my/looked")
-            assert answer.status_code == 403 and ASK_YOUR_PRACTICE in plain(answer.text)
+            assert answer.status_code == choices.status_code == 403 and choices.text == answer.text
+            assert ASK_YOUR_PRACTICE in plain(answer.text)
             answers.add(answer.text)
             assert town.audit()[-1]["outcome"] == "refused" and town.audit()[-1]["refusal"] == "not-online"
     assert len(answers) == 1
@@ -163,6 +167,32 @@ def test_ones_own_visits_stand_apart_and_another_account_does_not_pass_for_them(
     (other,) = rows(page, "Who looked, and who was refused")
     assert "(2 times) You Looked at who has used your record" in own
     assert "Somebody who signed in with your NHS number, by another account than yours" in other
+
+
+CHOSEN = [
+    ((), "This gateway holds no choice of yours in the records that were received."),
+    ((("scr-preference:dissent", "2024"),), "as if you want no Summary Care Record."),
+    ((("sharing:objection", "2024"), ("sharing:consent", "2025")), "as if you agree"),
+    ((("type1:dissent", "2024"),), "as if you opted out."),
+    (((f"{UNRECOGNISED}:x", ""),), "as if you opted out."),
+]
+
+
+@pytest.mark.hazard("HZ-SUMMARY-59")
+@pytest.mark.parametrize("stated, words", CHOSEN)
+def test_a_choice_is_told_as_this_gateway_acts_on_it(town, monkeypatch, stated, words):
+    """Of everything that ``nhs.optout`` knows; what is not known holds back, and nothing says that the practice wrote
+    it."""
+    as_patient(town, monkeypatch)
+    monkeypatch.setattr(own_view.preferences, "stated", lambda *_: [(1, *choice) for choice in stated])
+    page = plain(town.client.get("/my/choices").text)
+    assert words in page and "https://www.nhs.uk/your-nhs-data-matters/" in page and ANN not in page
+    assert town.audit()[-1]["act"] == "choices"
+
+
+def test_every_choice_that_is_acted_on_has_its_words():
+    known = {(name, effect) for name, key in CHOICES.items() for effect in RESTRICTIVE[key]}
+    assert HELD.keys() == known and set(CHOICES.values()) == RESTRICTIVE.keys()
 
 
 def test_more_than_is_read_is_said(town, monkeypatch):

@@ -72,7 +72,7 @@ def test_a_patient_signs_in_without_a_script_and_sees_who_looked(site, axe, chro
         started.close()
 
 
-PAGES = ["/my/looked"]
+PAGES = ["/my/looked", "/my/choices"]
 
 
 def _sign_in(page, site: str) -> None:

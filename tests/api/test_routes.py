@@ -38,6 +38,7 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/quality"): ("/quality", "admin", {}, "", "jobs"),
     ("GET", "/record/{id_}"): (f"/record/{uid(1)}", "dr-green", {}, "", "shared"),
     ("GET", "/my/looked"): ("/my/looked", "patient", {}, "", "looked"),
+    ("GET", "/my/choices"): ("/my/choices", "patient", {}, "", "choices"),
     ("POST", "/record"): ("/record", "dr-green", FORM, f"number={ANN}", "shared"),
     ("POST", "/launch"): ("/launch", "dr-green", FORM, f"app=https%3A%2F%2Fapp.example%2Flaunch&number={ANN}", "search"),
     ("GET", "/fhir/Practitioner/sandbox-{user}"): ("/fhir/Practitioner/sandbox-dr-ward", "dr-green", {}, "", "read"),

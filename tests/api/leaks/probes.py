@@ -360,6 +360,7 @@ ASIDE: dict[str, str] = {
     **dict.fromkeys(
         ("/", "/signin", "/signin/{name}/back", "/signin/{name}/logout", "/signin/role", "/signout", "/launch",
          "/auth/.well-known/openid-configuration", "/fhir/Practitioner/sandbox-{user}"), "tells of who signs in"),
+    "/my/choices": "tells a person alone which choices of theirs are held: tests/api/test_own_pages.py",
     "/my/looked": "tells a person alone who looked, nothing of the record: tests/api/test_own_pages.py",
     **dict.fromkeys(("/record", "/record/{id_}"), "takes sessions: the page of $summary, which a family asks with tokens"),
     **dict.fromkeys(("/fhir/Group", "/fhir/Group/_search", "/fhir/Group/{id_}", "/fhir/Group/{id_}/$changes"), "lists of an organisation: test_caseload"),
