@@ -111,7 +111,7 @@ def looks(
 
 def _place(event: Mapping[str, Any], places: Mapping[str, str]) -> str:
     code = str(event.get("organisation", ""))
-    return places.get(code) or code or NO_PLACE
+    return places.get(code) or (f"Organisation {code}" if code else NO_PLACE)
 
 
 def _is_of_citizen(event: Mapping[str, Any]) -> bool:
@@ -138,6 +138,9 @@ def _why(event: Mapping[str, Any]) -> str:
 def _outcome(event: Mapping[str, Any]) -> str:
     if event.get("outcome") == "refused":
         return REFUSED.get(str(event.get("refusal", "")), NOTHING_SHOWN)
-    if event.get("act") in WRITES:
+    act = event.get("act")
+    if act in WRITES or act not in WHAT:
         return "Done"
+    if act in oneself.ACTS:
+        return "Shown"
     return "Shown" if event.get("count") else "Nothing was shown"
