@@ -94,6 +94,8 @@ ROUTES: dict[tuple[str, str], tuple[str, ...] | str] = {
     ("POST", "/alerts/{id_}"): ("audit.alert",),
     ("GET", "/quality"): ("quality",),
     ("GET", "/record/{id_}"): ("shared",),
+    ("GET", "/my/looked"): ("looked",),
+    ("GET", "/my/choices"): ("choices",),
     ("POST", "/record"): ("shared",),
     ("POST", "/find"): ("search",),
     ("GET", "/permission"): READS_NOBODY,

@@ -26,9 +26,19 @@ OURS = {
     "/quality": "counts for operators, of our own",
     "/sandbox/pack": "a sandbox's own: R4 has no scenarios",
     **dict.fromkeys(
-        ("/", "/signin", "/signin/role", "/record", "/record/{id_}", "/permission", "/find"),
+        (
+            "/",
+            "/signin",
+            "/signin/role",
+            "/record",
+            "/record/{id_}",
+            "/permission",
+            "/find",
+            "/my/looked",
+            "/my/choices",
+        ),
         "a page for people, of our own",
-    ),
+    ),  # fmt: skip
     **dict.fromkeys(("/alerts", "/alerts/{id_}"), "a page for privacy officers, of our own"),
     "/sandbox/permission": "stands in for a national service, in a sandbox only",
     "/fhir/$reset": "lets a tester begin anew, in a sandbox only",

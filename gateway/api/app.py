@@ -27,6 +27,7 @@ from gateway.api import (
     operations,
     origins,
     oversight_routes,
+    own_pages,
     permission_pages,
     rates,
     record_pages,
@@ -62,7 +63,7 @@ def routes(*, is_sandbox: bool) -> list[BaseRoute]:
     through at each request."""
     # A sandbox's own routes come first: their names would stand for a type.
     own = [sandbox, authorize] if is_sandbox else []
-    pages = [service, signing_in, record_pages, finding_pages, permission_pages, oversight_routes]
+    pages = [service, signing_in, record_pages, finding_pages, permission_pages, own_pages, oversight_routes]
     reading = [*pages, tokens, operations, collecting, attachments, bulk, caseloads]
     parts = [*own, *reading, subscribing, validating, interchange, contributing, fhir]
     return [route for part in parts for route in part.router.routes]

@@ -82,6 +82,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/permission"): Row(
         "permit", body=("token", "number", "basis", "reason", "until", "confirmed"), answers=(HTML,), status=201
     ),
+    ("GET", "/my/looked"): Row("looked", ("days",), answers=(HTML,)),
+    ("GET", "/my/choices"): Row("choices", answers=(HTML,)),
     ("GET", "/metrics"): Row("jobs", answers=(TEXT,)),
     ("GET", "/quality"): Row("jobs", ("_format",), answers=(PLAIN_JSON, HTML)),
     ("GET", "/fhir/metadata"): Row(query=_SHAPE),

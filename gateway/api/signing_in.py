@@ -27,7 +27,9 @@ from gateway.signin.sessions import Asking, Sessions, SignedIn, form_token, requ
 from gateway.web.session_pages import Bar, home_page, role_page, sign_in_page
 
 HOME = "/"
-PLACES = re.compile(r"/(?:record/[A-Za-z0-9\-.]{1,64}|quality|permission|alerts(?:/[0-9]{1,15})?)?", re.ASCII)
+PLACES = re.compile(
+    r"/(?:record/[A-Za-z0-9\-.]{1,64}|quality|permission|alerts(?:/[0-9]{1,15})?|my/(?:looked|choices))?", re.ASCII
+)
 """Where somebody may be sent after sign-in: pages of ours, named whole. No other address is ever followed."""
 ENDED = "You are not signed in: the sign-in did not come to an end here. Sign in again."
 NO_ROLE = "You are not signed in: this gateway knows no role of yours."
@@ -52,7 +54,7 @@ def home(request: Request) -> Response:
     is_operator = access.before_lookup(caller, access.Act("jobs"), access.Facts.of_nobody(0)) is None
     is_officer = access.before_lookup(caller, triage.ACT, access.Facts.of_nobody(0)) is None
     shown = home_page(
-        bar(request, signed_in), is_patient=_sessions(request).is_patient(signed_in), may_see_quality=is_operator,
+        bar(request, signed_in), is_patient=signed_in.is_patient, may_see_quality=is_operator,
         may_see_alerts=is_officer, is_sandbox=state.door.store.is_sandbox,
     )  # fmt: skip
     return page(shown)
@@ -79,7 +81,7 @@ def _begin(request: Request, form: Mapping[str, str]) -> Response:
     _require_ours(request, browser, form)
     request.app.state.rates.count_stranger(request)
     to, user, provider = _place(form.get("to", "")), form.get("user", ""), form.get("provider", "")
-    if user and request.app.state.door.store.is_sandbox and user in sandbox.staff():
+    if user and request.app.state.door.store.is_sandbox and user in sandbox.people():
         before = auth.cookie(request, auth.SESSION)
         secret = sessions.begin(ISSUER, sandbox.claims(user), _about(request), before)
         return _began(request, secret, to)
@@ -209,7 +211,9 @@ def bar(request: Request, signed_in: SignedIn) -> Bar:
     caller = signed_in.caller
     title = next((role.title for role in signed_in.roles if caller and role.caller.role == caller.role), "")
     token = form_token(auth.cookie(request, auth.SESSION))
-    return Bar(signed_in.name, title, caller.organisation if caller else "", token, signed_in.may_select)
+    return Bar(
+        signed_in.name, title, caller.organisation if caller else "", token, signed_in.may_select, signed_in.is_patient
+    )
 
 
 def bar_of(request: Request, caller: Caller) -> Bar:
@@ -279,7 +283,7 @@ def _sign_in_page(request: Request, to: str, why: str = "", status: int = 200) -
     is_sandbox = request.app.state.door.store.is_sandbox
     browser = auth.cookie(request, auth.BROWSER) or secrets.token_urlsafe(32)
     titles = {name: provider.client.title for name, provider in _sessions(request).providers.items()}
-    users = sandbox.staff() if is_sandbox else {}
+    users = sandbox.people() if is_sandbox else {}
     shown = sign_in_page(titles, users, form_token(browser), to, why, is_sandbox=is_sandbox)
     response = page(shown, status)
     _remember(request, response, auth.BROWSER, browser)

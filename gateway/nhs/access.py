@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gateway.fhir.search import Allow, Limits, Whose
-from gateway.nhs import identity, kinds, labels, roles, scopes
+from gateway.nhs import identity, kinds, labels, oneself, roles, scopes
 from gateway.nhs.decision import Act, Case, Decision, Facts, PatientFact, Permission
 from gateway.nhs.refusals import (
     DECEASED,
@@ -69,6 +69,8 @@ def decide(caller: Caller, act: Act, facts: Facts) -> Decision:
     rules = roles.rules_for(caller, act.name)
     if act.name in ABOUT_NOBODY or _is_of_directory(act):
         return _about_nobody(rules, act, facts, trace)
+    if caller.kind == roles.CITIZEN:
+        return oneself.decided(Case.of(caller, act, facts, rules, trace))
     opening = tuple(rule for rule in rules if act.name in VIEWS or roles.opens(rule, act.type))
     return _about_a_person(Case.of(caller, act, facts, opening, trace))
 
@@ -90,14 +92,19 @@ def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> R
     """Steps 0 to 2, and whether the gateway may answer anybody."""
     if not caller.user or _is_anonymous(caller, act):
         return _refuse(NOT_KNOWN, trace, "0 authenticate: no selected role, or a client of no project or publisher")
-    who = roles.ROLES.get(caller.role, "unknown role") if caller.kind == "user" else "system client"
+    who = {roles.CITIZEN: "a person, of whom their issuer proved the number", "system": "system client"}.get(
+        caller.kind, roles.ROLES.get(caller.role, "unknown role")
+    )
     trace.append(f"0 authenticate: {who}")
     if refusal := _by_role(caller, act, trace):
         return refusal
     trace.append(f"1 activity: {act.name} is allowed to the role")
-    if not caller.organisation:
+    if caller.kind == roles.CITIZEN:
+        trace.append("2 organisation: none, for oneself")
+    elif not caller.organisation:
         return _refuse(NO_ORGANISATION, trace, "2 organisation: none")
-    trace.append("2 organisation: the selected role's")
+    else:
+        trace.append("2 organisation: the selected role's")
     if not _is_in_scope(caller, act):
         return _refuse(NO_SCOPE, trace, "2 scopes: they do not cover this")
     if facts.live and facts.missing:
@@ -108,6 +115,8 @@ def _caller_alone(caller: Caller, act: Act, facts: Facts, trace: list[str]) -> R
 def _is_anonymous(caller: Caller, act: Act) -> bool:
     """Whether a caller is nobody for this act: of no role or of no project. What writes, or is told of changes in
     care, is bound to no project: one client both in care and fetching for secondary use would join the two."""
+    if caller.kind == roles.CITIZEN:
+        return not caller.number
     if caller.kind == "user":
         return not caller.role
     if act.name in roles.WRITES | roles.NOTIFIES:

@@ -71,6 +71,8 @@ class Facts:
     claim: Permission | None = None
     claimed: bool = False
     refused: bool = False
+    barred: tuple[str, ...] = ("unknown",)
+    """Why nothing of this person's is shown to themself online (``oneself.bars``)."""
 
     @classmethod
     def of_nobody(cls, now: int, live: bool = False, missing: tuple[str, ...] = ()) -> Facts:

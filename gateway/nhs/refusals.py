@@ -22,6 +22,11 @@ NO_RECORD = (
     "No record can be shown. This does not mean there is no record or no allergies. "
     "Ask the patient; contact the GP or the organisation's privacy officer."
 )
+ASK_YOUR_PRACTICE = (
+    "Nothing can be shown to you here. This does not mean that there is no record, and the reason is not shown. "
+    "Your GP practice can tell you what is recorded and who has looked at it."
+)
+"""All that a person is told of their own record where it is not shown online."""
 WITHHELD = "One or more entries have been deliberately withheld."
 """What a caller is told of hidden items: no section, no count. ``summary.absences`` has the words of sections."""
 NOT_YOUR_ROLE = "Not available to your role."
@@ -50,6 +55,7 @@ NO_RELATIONSHIP = Refusal(403, "no-relationship", RELATIONSHIP_REQUIRED)
 PERMISSION_REFUSED = Refusal(403, "permission-refused", REFUSED_BY_PATIENT)
 DECEASED = Refusal(403, "deceased", HAS_DIED)
 NOT_FOUND = Refusal(404, "not-found", "Not found.")
+NOT_ONLINE = Refusal(403, "not-online", ASK_YOUR_PRACTICE)
 NOT_SHOWN = Refusal(403, "no-record", NO_RECORD)
 
 REFUSALS = {
@@ -68,6 +74,7 @@ REFUSALS = {
         DECEASED,
         NOT_FOUND,
         NOT_SHOWN,
+        NOT_ONLINE,
     )
 }
 """THE TABLE of refusals. Asked by number, missing permission is ``ptv-required`` whatever the number, and permission

@@ -9,7 +9,7 @@ from typing import Any
 
 from gateway.errors import Unauthenticated
 from gateway.fhir import params
-from gateway.nhs import kinds, scopes
+from gateway.nhs import identifiers, kinds, scopes
 
 VERSION = "2026-11"
 """Version of these tables. The national role baseline was not available: this is our default policy, for governance to
@@ -40,11 +40,23 @@ class Caller:
     """Of a system that is registered here: when its registration was last changed before the token (µs UTC)."""
     patient: str = ""
     """The id of the only Patient that an app was launched for; "" where it was launched for none."""
+    number: str = ""
+    """Of a person who looks at their own record: the NHS number that their issuer proved to be theirs."""
+    born: str = ""
+    """Of such a person: their birth date, as the issuer knows it; "" where it does not say."""
 
     @property
     def level(self) -> str:
-        """The level of the scopes that count: of an app that was launched for one patient only those about patients."""
-        return "patient" if self.patient else self.kind
+        """The level of the scopes that count: of a person, and of an app that was launched for one patient, only those
+        about patients."""
+        return "patient" if self.patient or self.kind == CITIZEN else self.kind
+
+
+CITIZEN = "citizen"
+"""The kind of caller that is a person who looks at their own record. They hold no role and act for no organisation."""
+VECTORS = ("P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm")
+"""What NHS login is asked for, and all that is taken, of patients: identity proved (P9), and more than a password.
+https://nhsconnect.github.io/nhslogin/vectors-of-trust/"""
 
 
 ROLES: Mapping[str, str] = {
@@ -119,6 +131,9 @@ ALL = frozenset(SECTION_TYPES)
 PHARMACY = CORE | {"problems", "results", "immunisations", "alerts"}
 SOCIAL = CORE | {"immunisations", "encounters", kinds.SOCIAL_CARE, "alerts", "contacts"}
 ADDITIONAL = ALL - {kinds.SOCIAL_CARE, "provenance"}
+ONESELF = CORE | {"problems", "results", "immunisations", "procedures"}
+"""What a person is shown of their own record: no documents, no alerts, nothing that tells of where they were, and
+nothing about or from third parties."""
 CONTRIBUTED = ALL - {"choices", "provenance"}
 """What a contributor's client may write: no Consent, which would change who may see what."""
 UNWRITTEN = frozenset({"Task"})
@@ -134,6 +149,8 @@ GUARDIANS = frozenset({"R0001", "R5105"})
 SUPPORT = frozenset({"R8015"})
 SYSTEM = frozenset({"system"})
 """A system client has no role; it has a project."""
+CITIZENS = frozenset({CITIZEN})
+"""A person who looks at their own record has no role; their identity is proved."""
 
 RESOURCES = frozenset({"read", "vread", "search", "history", "everything"})
 WRITES = frozenset({"create", "update", "delete"})
@@ -195,6 +212,7 @@ RULES: tuple[Rule, ...] = (
     Rule(SYSTEM, "", NOTIFIES, NOTIFIED, "a contributor's client is told that something of a person in its organisation's care has changed", scope="system"),
     Rule(CLINICIANS, VIEW_DETAIL, VALIDATE, NONE, "checks a resource that they hold; nobody is shown"),
     Rule(SUPPORT, LOCAL_ADMIN, VALIDATE, NONE, "checks what integrators send; nobody is shown"),
+    Rule(CITIZENS, "", frozenset({"looked", "choices"}), NONE, "a person sees who looked at their own record, refusals too, and which choices of theirs are held"),
 )  # fmt: skip
 """THE TABLE of who may do what."""
 
@@ -217,8 +235,7 @@ def expanded(activities: Iterable[str], includes: Mapping[str, Iterable[str]] = 
 
 def rules_for(caller: Caller, act: str) -> tuple[Rule, ...]:
     """Return the rows that let this caller do this act, whoever the patient is; none means refused."""
-    role = "system" if caller.kind == "system" else caller.role
-    return _rules(role, caller.activities, caller.scopes or frozenset(), act)
+    return _rules(_role_of(caller), caller.activities, caller.scopes or frozenset(), act)
 
 
 @lru_cache(maxsize=4096)
@@ -230,8 +247,15 @@ def _rules(role: str, activities: frozenset[str], scopes: frozenset[str], act: s
 def knows(caller: Caller, act: str, resource_type: str = "") -> bool:
     """Whether the caller's role has a row for the act at all, activity or not: tells a missing role from a missing
     activity."""
-    role = "system" if caller.kind == "system" else caller.role
+    role = _role_of(caller)
     return any(role in rule.roles and act in rule.acts and opens(rule, resource_type) for rule in RULES)
+
+
+def _role_of(caller: Caller) -> str:
+    """Whom the rows call this caller. A member of staff whose role code reads like another kind of caller is nobody."""
+    if caller.kind in (CITIZEN, "system"):
+        return caller.kind
+    return "" if caller.role in CITIZENS | SYSTEM else caller.role
 
 
 def opens(rule: Rule, resource_type: str) -> bool:
@@ -250,6 +274,8 @@ def opens(rule: Rule, resource_type: str) -> bool:
 def _has(rule: Rule, held: frozenset[str], scopes: frozenset[str]) -> bool:
     if rule.scope:
         return any(scope.startswith(rule.scope + "/") for scope in scopes)
+    if rule.roles == CITIZENS:
+        return True
     return bool(rule.activity) and rule.activity in held
 
 
@@ -313,6 +339,8 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
         )
     if "system" in levels:
         raise Unauthenticated("token: system scopes of no client")
+    if "nhs_number" in claims and "nhsid_nrbac_roles" not in claims:
+        return citizen_from_claims(claims)
     role = _selected(claims)
     return Caller(
         user=_text(claims, "nhsid_useruid") or _text(claims, "sub"),
@@ -324,6 +352,29 @@ def caller_from_claims(claims: Mapping[str, Any]) -> Caller:
         token=_text(claims, "jti"),
         issuer=_text(claims, "iss"),
         patient=_text(claims, "patient") if "patient" in levels else "",
+    )
+
+
+def citizen_from_claims(claims: Mapping[str, Any]) -> Caller:
+    """https://nhsconnect.github.io/nhslogin/user-attributes/
+
+    Return a person who looks at their own record, by verified claims in the shape of NHS login. Whatever else the
+    claims say, they hold no role. Without a valid NHS number they are shown nothing. Raises ``Unauthenticated`` where
+    they did not prove who they are.
+    """
+    if claims.get("identity_proofing_level") != "P9" or claims.get("vot") not in VECTORS:
+        raise Unauthenticated("token: identity_proofing_level")
+    number = identifiers.normalise(_text(claims, "nhs_number"))
+    return Caller(
+        user=_text(claims, "sub"),
+        name=_text(claims, "name"),
+        organisation="",
+        kind=CITIZEN,
+        scopes=scopes.from_claims(claims),
+        token=_text(claims, "jti"),
+        issuer=_text(claims, "iss"),
+        number=number if identifiers.is_valid(number) else "",
+        born=_text(claims, "birthdate"),
     )
 
 

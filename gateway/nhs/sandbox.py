@@ -62,16 +62,28 @@ USERS: dict[str, dict[str, Any]] = {
         "org_code": "8A999",
         "project": "demo",
     },
+    "patient": {
+        "sub": "patient",
+        "name": "a patient",
+        "nhs_number": "9990000018",
+        "identity_proofing_level": "P9",
+        "vot": "P9.Cp.Cd",
+    },
     "tester": {"sub": "tester", "client_id": "tester", "scope": "system/*.cruds", "org_code": TESTER},
 }
 """Claims in the shape CIS2 gives them (``nationalrbacaccess``, ``selectedrole``); activity codes as a token holds
-them, not expanded."""
+them, not expanded. Those of ``patient`` are in the shape of NHS login."""
 
 
 def staff() -> dict[str, str]:
     """The role of each named user who is a person with a role."""
     held = {user: next(iter(known.get("nhsid_nrbac_roles", ())), None) for user, known in USERS.items()}
     return {user: role["role_name"] for user, role in held.items() if role}
+
+
+def people() -> dict[str, str]:
+    """Whoever may sign in in a browser, by what they are: staff in their role, and a patient."""
+    return {**staff(), **{user: "Patient" for user, known in USERS.items() if "nhs_number" in known}}
 
 
 def practitioner(user: str) -> dict[str, Any]:

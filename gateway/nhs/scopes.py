@@ -57,6 +57,8 @@ NEEDS: Mapping[str, Need] = {
     "validate": Need(""),
     "subscribe": Need("cruds", "Subscription"),
     "notify": Need("rs"),
+    "looked": Need("rs", "AuditEvent"),
+    "choices": Need("rs", "Consent"),
 }
 """THE TABLE of what each act needs. Permission to view is a patient's consent that somebody records. The metrics and
 the exports of all projects are about no type, so only a scope on all of them reaches these. Any scope on a type lets

@@ -23,13 +23,14 @@ from gateway.records.membership import count as count_members
 from gateway.records.membership import data_moment, label_seq, members, names, stream, today
 from gateway.records.nameable import Nameable, count_nameable, nameable, was_held
 from gateway.records.notified import Notifiable, notifiable
+from gateway.records.own_view import Looked, choices, looked
 from gateway.records.person import person, refuse_person_early
 from gateway.records.reading import history, read, search, vread
 from gateway.store.serving import instant
 
 __all__ = [
-    "Choice", "Door", "Found", "Nameable", "Notifiable", "Page", "caseloads", "check", "chosen", "count_members",
+    "Choice", "Door", "Found", "Looked", "Nameable", "Notifiable", "Page", "caseloads", "check", "choices", "chosen", "count_members",
     "count_nameable", "data_moment", "everything", "history", "http_date", "instant", "label_seq", "list_id",
-    "may_read", "members", "nameable", "names", "notifiable", "open_door", "person", "read",
+    "looked", "may_read", "members", "nameable", "names", "notifiable", "open_door", "person", "read",
     "refuse_early", "refuse_person_early", "require_sets", "search", "stream", "today", "vread", "was_held", "who",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from jose import jws
 
 from gateway import egress
 from gateway.errors import Refused, Unauthenticated, Unavailable
+from gateway.nhs.roles import VECTORS
 from gateway.signin import assertion
 from gateway.signin.compact import FORBIDDEN_HEADERS, LEEWAY, chosen_key, json_object, parts, seconds_of, text
 from gateway.signin.issuers import Issuer
@@ -28,13 +29,12 @@ LONGEST = 24 * 3600
 LOGOUT_EVENT = "http://schemas.openid.net/event/backchannel-logout"
 LOGOUT_LONGEST = 600
 """Seconds after which a logout token is too old."""
-VECTORS = ("P9.Cp.Cd", "P9.Cp.Ck", "P9.Cm")
-"""What NHS login is asked for, and all that is taken, of patients: identity proved (P9), and more than a password.
-https://nhsconnect.github.io/nhslogin/vectors-of-trust/"""
 _HARMLESS = frozenset({"x5t", "x5t#S256"})
 """Digests of a certificate, which some issuers write beside the key id; they choose no key here."""
 _OF_USERINFO = ("name", "nhsid_useruid", "nhsid_nrbac_roles", "idassurancelevel")
 """Claims that CIS2 tells at its userinfo endpoint alone. How surely somebody signed in is told by the ID token."""
+_OF_PATIENTS = ("name", "nhs_number", "birthdate")
+"""Claims that NHS login tells there, kept where an issuer signs in patients."""
 _KEPT = ("sub", "sid", "acr", "amr", "auth_time", "selected_roleid", "id_assurance_level",
          "authentication_assurance_level", "identity_proofing_level", "vot", *_OF_USERINFO)  # fmt: skip
 
@@ -111,8 +111,10 @@ class Provider:
             raise NotSignedIn("code") from None
         claims = self._id_token(id_token, nonce, access, seconds)
         userinfo = self._userinfo(access, claims["sub"])
-        kept = {**{name: userinfo[name] for name in _OF_USERINFO if name in userinfo}, **claims}
-        return {name: kept[name] for name in _KEPT if name in kept}
+        is_of_patients = self.client.people == PATIENTS
+        beside = _OF_PATIENTS if is_of_patients else _OF_USERINFO
+        kept = {**{name: userinfo[name] for name in beside if name in userinfo}, **claims}
+        return {name: kept[name] for name in (*_KEPT, *(_OF_PATIENTS if is_of_patients else ())) if name in kept}
 
     def _oauth(self, back: str) -> OAuth2Client:
         method = "client_secret_basic" if self.client.secret else "none"

@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 from gateway.errors import Forbidden, Invalid, Unauthenticated, Unavailable
-from gateway.nhs.roles import Caller, caller_from_claims
-from gateway.signin import vouching
-from gateway.signin.code_flow import VECTORS, NotSignedIn, Provider
+from gateway.nhs.roles import CITIZEN, Caller, caller_from_claims, citizen_from_claims
+from gateway.signin import sandbox, vouching
+from gateway.signin.code_flow import NotSignedIn, Provider
 from gateway.signin.issuers import Issuer
 from gateway.signin.page_client import PATIENTS
 from gateway.store import clients, handles
@@ -52,6 +52,11 @@ class SignedIn:
     roles: tuple[Role, ...]
     caller: Caller | None
     handle: Handle
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether this is a person who looks at their own record. A member of staff whose role has no code is none."""
+        return self.caller is not None and self.caller.kind == CITIZEN
 
     @property
     def may_select(self) -> bool:
@@ -200,11 +205,6 @@ class Sessions:
             event = {"act": "signin", "issuer": iss, "user": "", **about, "outcome": "refused", "why": why}
             record_write(session, event)
 
-    def is_patient(self, signed_in: SignedIn) -> bool:
-        """Whether somebody signed in where patients do. A member of staff whose role has no code is none."""
-        pages = self._issuers[signed_in.handle.issuer].pages
-        return pages is not None and pages.people == PATIENTS
-
     def _of(self, handle: Handle) -> SignedIn:
         body = msgspec.json.decode(handle.body)
         if handle.issuer not in self._issuers:  # it was taken out of the settings meanwhile
@@ -218,7 +218,7 @@ class Sessions:
         """The roles of a person that the issuer may vouch for: the one that was selected there, else all that they
         hold. Judged anew each time, so that a change of the settings holds at once. Raises ``Unauthenticated``."""
         issuer = self._issuers[iss]
-        if issuer.pages is not None and issuer.pages.people == PATIENTS:
+        if _are_patients(issuer, claims):
             return (_of_patient(claims, iss, number),)
         held = claims.get("nhsid_nrbac_roles", [])
         if not isinstance(held, list) or not all(isinstance(role, dict) for role in held):
@@ -257,13 +257,26 @@ def _of_staff(issuer: Issuer, claims: Facts, role: Facts, number: str) -> Role:
     return Role(vouching.text(role, "person_roleid"), title if isinstance(title, str) else "", caller)
 
 
+_OF_PATIENTS = ("sub", "name", "nhs_number", "birthdate", "identity_proofing_level", "vot")
+"""The claims that are read of a patient. A page of ours asks for no scopes."""
+
+
+def _are_patients(issuer: Issuer, claims: Facts) -> bool:
+    """Whether an issuer signs in patients; the sandbox's own signs in both, and its users say which they are."""
+    if issuer.pages is not None:
+        return issuer.pages.people == PATIENTS
+    return issuer.iss == sandbox.ISSUER and "nhs_number" in claims
+
+
 def _of_patient(claims: Facts, iss: str, number: str) -> Role:
     """A patient, who holds no role: nothing is decided in their favour by one. Raises ``NotSignedIn`` where they did
     not prove who they are."""
-    if claims.get("identity_proofing_level") != "P9" or claims.get("vot") not in VECTORS:
-        raise NotSignedIn("identity_proofing_level")
-    subject, name = str(claims["sub"]), str(claims.get("name", ""))
-    return Role("patient", "Patient", Caller(subject, name, "", token=number, issuer=iss))
+    read = {name: claims[name] for name in _OF_PATIENTS if claims.get(name) is not None}
+    try:
+        caller = citizen_from_claims({**read, "iss": iss, "jti": number})
+    except Unauthenticated:
+        raise NotSignedIn("identity_proofing_level") from None
+    return Role("patient", "Patient", caller)
 
 
 def _family(sid: str) -> str:

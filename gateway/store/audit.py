@@ -120,6 +120,22 @@ class Audit:
             for at, name, seq, event in _last(rows, limit):
                 yield {"seq": seq, "at": at, "stream": name, **msgspec.json.decode(event)}
 
+    def naming(
+        self, patients: Sequence[str], number: str, since: int, most: int
+    ) -> tuple[list[dict[str, Any]], bool, int | None]:
+        """The newest ``most`` events of each stream from a moment on (µs UTC) that name any of these Patients by id or
+        the NHS number, as ``events`` gives them; whether there may be more; and when the audit begins (None: it is
+        empty)."""
+        words = [*(f'"{id_}"' for id_ in patients), f'"number":"{number}"']
+        with self._streams() as (_, streams):
+            naming = {name: streams[name].naming(words, since, most) for name in streams}
+            begun = [at for stream in streams.values() if (at := stream.begins()) is not None]
+        rows = merge(*(_named(name, naming[name]) for name in naming))
+        events = [{"seq": seq, "at": at, "stream": name, **msgspec.json.decode(event)} for at, name, seq, event in rows]
+        ids = set(patients)
+        about = [event for event in events if ids & set(event.get("patients", ())) or event.get("number") == number]
+        return about, any(len(newest) >= most for newest in naming.values()), min(begun, default=None)
+
     def verify(self, *against: Heads) -> Verdict:
         """Recompute both chains and name the first broken place of each, if any; and what is lost of the heads that the
         anchor keeps, and of any others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from gateway.store import chain, columns
 from gateway.store.append_file import Reading
@@ -28,6 +28,19 @@ class Stream:
         if limit is None:
             return self.rows()
         return reversed([*self._read(f"SELECT {ROW} FROM audit WHERE {self._where} ORDER BY seq DESC LIMIT {limit:d}")])
+
+    def naming(self, words: Sequence[str], since: int, most: int) -> list[Row]:
+        """The newest ``most`` rows from a moment on (µs UTC) in which any of the words stands, in the order written.
+        It reads every row of that time."""
+        holds = " OR ".join("event LIKE ?" for _ in words)
+        sql = f"SELECT {ROW} FROM audit WHERE {self._where} AND at >= {since:d} AND ({holds}) ORDER BY seq DESC"
+        likes = (f"%{word}%" for word in words)
+        return [*self._snapshot.stream(f"{sql} LIMIT {most:d}", *self._params, *likes)][::-1] if words else []
+
+    def begins(self) -> int | None:
+        """When the first row was written (µs UTC)."""
+        first = next(self._read(f"SELECT {ROW} FROM audit WHERE {self._where} ORDER BY seq LIMIT 1"), None)
+        return first[1] if first else None
 
     def seals(self) -> Iterator[chain.Seal]:
         """The seals over the rows, in their order."""

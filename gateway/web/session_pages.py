@@ -20,6 +20,7 @@ class Bar:
     organisation: str
     token: str
     may_select: bool = False
+    is_patient: bool = False
 
 
 def sign_in_page(

@@ -94,6 +94,7 @@ ASKED: dict[tuple[frozenset[str], str], Callable[[Api], int]] = {
         api.ask("POST", "/fhir/Patient", "tester", json={"resourceType": "Patient"}).status_code
     ),
     (roles.SYSTEM, "validate"): _validate("tester"),
+    (roles.CITIZENS, "looked"): _get("/my/looked", "patient"),
     (roles.SYSTEM, "subscribe"): lambda api: api.get("/fhir/Subscription", "tester").status_code,
 }
 """What each row allows, asked over HTTP by one who has it."""
@@ -167,6 +168,7 @@ REFUSALS = {
     "ptv-required": "tests/api/test_access.py::test_without_relationship_and_permission_every_number_is_answered_alike",
     "not-found": "tests/api/test_access.py::test_what_is_not_yours_is_as_what_is_not_there",
     "no-record": "tests/api/test_access.py::test_after_permission_restricted_dissent_and_none_held_are_one_answer",
+    "not-online": "tests/api/test_own_pages.py::test_where_nothing_is_shown_online_the_words_tell_no_reason",
 }
 IN_FORCE = "tests/export/test_export.py::test_no_project_or_one_not_approved_by_two_others_gets_nothing"
 OUT_OF_DATE = "tests/export/test_export.py::test_a_project_out_of_date_gets_nothing"

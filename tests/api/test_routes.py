@@ -40,6 +40,8 @@ REQUESTS: dict[tuple[str, str], tuple[str, str, dict[str, str], str, str]] = {
     ("GET", "/alerts/{id_}"): ("/alerts/1", "privacy-officer", {}, "", "audit"),
     ("POST", "/alerts/{id_}"): ("/alerts/1", "privacy-officer", FORM, "state=closed&note=looked%20into%20it", "audit"),
     ("GET", "/record/{id_}"): (f"/record/{uid(1)}", "dr-green", {}, "", "shared"),
+    ("GET", "/my/looked"): ("/my/looked", "patient", {}, "", "looked"),
+    ("GET", "/my/choices"): ("/my/choices", "patient", {}, "", "choices"),
     ("POST", "/record"): ("/record", "dr-green", FORM, f"number={ANN}", "shared"),
     ("POST", "/find"): ("/find", "dr-green", FORM, "family=Ames&given=Ann&born=1980-02-29&sex=female", "search"),
     ("GET", "/permission"): ("/permission", "dr-green", {}, "", "permit"),

@@ -242,7 +242,7 @@ def test_a_patient_signs_in_only_with_a_proved_identity_and_has_no_role_whatever
     ((_, form, _),) = elsewhere.sources["login"].posted
     assert form["client_assertion_type"].endswith("jwt-bearer") and form["client_id"] == "pages-of-patients"
     home = elsewhere.api.client.get("/")
-    assert home.status_code == 200 and "no pages for patients" in home.text
+    assert home.status_code == 200 and "/my/looked" in home.text
     record = elsewhere.api.client.post("/record", data={"token": form_token(secret(elsewhere.api)), "number": ANN})
     assert record.status_code == 401 and "location" not in record.headers, "nobody without a role is shown anything"
 

@@ -64,16 +64,50 @@ def test_only_a_system_clients_own_scope_opens_the_export():
             assert not roles.rules_for(roles.caller_from_claims(sandbox.claims(user)), "export")
 
 
+NHS_LOGIN = sandbox.claims("patient")
+
+
+@pytest.mark.parametrize(
+    "claims, number",
+    [
+        (NHS_LOGIN, "9990000018"),
+        ({**NHS_LOGIN, "nhs_number": "999 000 0018"}, "9990000018"),
+        ({**NHS_LOGIN, "nhs_number": "9990000019"}, ""),
+        ({**NHS_LOGIN, "nhs_number": ""}, ""),
+        ({**NHS_LOGIN, "identity_proofing_level": "P5"}, None),
+        ({**NHS_LOGIN, "vot": "P9.Cp"}, None),
+        ({**NHS_LOGIN, "vot": None}, None),
+        ({**NHS_LOGIN, "nhs_number": 9990000018}, None),
+    ],
+)
+def test_a_person_is_who_proved_it_and_without_a_valid_number_nobody(claims, number):
+    if number is None:
+        with pytest.raises(Unauthenticated):
+            roles.caller_from_claims(claims)
+        return
+    caller = roles.caller_from_claims(claims)
+    assert (caller.kind, caller.role, caller.organisation, caller.number) == ("citizen", "", "", number)
+    assert caller.level == "patient" and [rule.roles for rule in roles.rules_for(caller, "looked")] == [roles.CITIZENS]
+
+
+@pytest.mark.parametrize("role", ["citizen", "system"])
+def test_a_role_code_that_reads_like_another_kind_of_caller_opens_nothing(role):
+    held = {"org_code": "A99001", "role_code": f"S8000:G8000:{role}", "activity_codes": [*roles.ACTIVITIES]}
+    caller = roles.caller_from_claims({**NHS_LOGIN, "nhsid_nrbac_roles": [held]})
+    assert caller.kind == "user" and not caller.number
+    assert not any(roles.rules_for(caller, act) for rule in roles.RULES for act in rule.acts)
+
+
 def test_every_rule_names_what_the_tables_know():
     for rule in roles.RULES:
         assert rule.reason and rule.acts and rule.sections <= set(roles.SECTION_TYPES)
-        assert rule.roles <= set(roles.ROLES) | roles.SYSTEM
-        assert rule.activity in roles.ACTIVITIES or rule.scope
+        assert rule.roles <= set(roles.ROLES) | roles.SYSTEM | roles.CITIZENS
+        assert rule.activity in roles.ACTIVITIES or rule.scope or rule.roles == roles.CITIZENS
 
 
 def test_sandbox_users_are_in_cis2s_shape_and_an_unknown_one_is_refused_by_name_of_the_others():
     for user in sandbox.USERS:
         caller = roles.caller_from_claims(sandbox.claims(user))
-        assert caller.user and (caller.role in roles.ROLES or user in ("no-role", "researcher", "tester"))
+        assert caller.user and (caller.role in roles.ROLES or user in ("no-role", "researcher", "tester", "patient"))
     with pytest.raises(Refused, match="dr-green"):
         sandbox.claims("nobody")

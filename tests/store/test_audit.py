@@ -81,6 +81,25 @@ def test_reads_and_writes_are_two_streams_with_two_chains(audit, store):
     assert {event["stream"] for event in audit.events()} == {"read", "write"}
 
 
+def test_the_newest_events_that_name_somebody_are_read_of_both_streams(audit, store):
+    audit.record({"act": "read", "patients": ["a-1", "b"], "n": 1})
+    audit.record({"act": "read", "patients": ["a-10"], "reason": "of a-1", "n": 2})
+    audit.record({"act": "read", "user": "a-1", "n": 3})
+    with store.write() as session:
+        record_write(session, {"act": "permit", "number": "9990000018", "n": 4})
+    audit.record({"act": "search", "patients": ["c", "a-1"], "n": 5})
+
+    def named(*asked) -> list[int]:
+        return [event["n"] for event in audit.naming(*asked)[0]]
+
+    assert sorted(named(["a-1"], "9990000018", 0, 9)) == [1, 4, 5]
+    assert named(["a-10"], "9990000026", 0, 9) == [2] and named([], "9990000026", 0, 9) == []
+    assert named(["a-1"], "", 2**62, 9) == []
+    events, is_cut, begins = audit.naming(["a-1"], "", 0, 1)
+    assert [event["n"] for event in events] == [5] and is_cut and begins <= events[0]["at"]
+    assert not audit.naming(["b"], "", 0, 9)[1]
+
+
 def test_the_sealer_seals_behind_and_once_more_at_its_end(audit, store):
     with store.write() as session:
         record_write(session, {"act": "permit"})

@@ -361,6 +361,8 @@ ASIDE: dict[str, str] = {
         ("/", "/signin", "/signin/{name}/back", "/signin/{name}/logout", "/signin/role", "/signout", "/launch",
          "/auth/.well-known/openid-configuration", "/fhir/Practitioner/sandbox-{user}"), "tells of who signs in"),
     **dict.fromkeys(("/alerts", "/alerts/{id_}"), "tells of staff and of the audit: tests/oversight"),
+    "/my/choices": "tells a person alone which choices of theirs are held: tests/api/test_own_pages.py",
+    "/my/looked": "tells a person alone who looked, nothing of the record: tests/api/test_own_pages.py",
     **dict.fromkeys(("/record", "/record/{id_}"), "takes sessions: the page of $summary, which a family asks with tokens"),
     **dict.fromkeys(("/fhir/Group", "/fhir/Group/_search", "/fhir/Group/{id_}", "/fhir/Group/{id_}/$changes"), "lists of an organisation: test_caseload"),
     **dict.fromkeys(("/fhir/Subscription", "/fhir/Subscription/{id_}", "/fhir/Subscription/{id_}/$status"), "a system's own: tests/notify ask for silence"),
