@@ -85,6 +85,7 @@ ROOMS = {
         "store.changes",
     },
     "attack": set(),
+    "views": {"durable", "processes", "fhir", "nhs.pseudonym"},
     "explain": {"nhs", "terminology", "mappings", "intake", "web"},
     "composition": {
         "config",
@@ -140,6 +141,10 @@ HOMES = {
     "httpx": {"gateway/egress.py", "gateway/demo.py"},
     "splink": {"gateway/identity/proposing.py"},
     "duckdb": {"gateway/identity/proposing.py"},
+    "fhirpathpy": {"gateway/views/path.py"},
+    "antlr4": {"gateway/views/path.py"},
+    "pyarrow": {"gateway/views/parquet.py"},
+    "fsspec": {"gateway/views/parquet.py"},
     "fhir.resources": {"gateway/fhir/second_opinion.py"},
     "sqlmodel": {"gateway/store"},
     "sqlalchemy": {"gateway/store"},
