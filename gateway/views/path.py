@@ -21,12 +21,15 @@ from gateway.fhir.r4 import table
 from gateway.views.boundary import boundary
 
 Variables = Mapping[str, Any]
-"""What ``%name`` stands for: the constants of the view, ``rowIndex`` and ``person``."""
+"""What ``%name`` stands for: the constants of the view, ``rowIndex``, ``person`` and ``resource`` (a part)."""
 Read = Callable[[Typed, Variables], list[Typed]]
 NOWHERE: Typed = ("", {})
 """The part that ``forEachOrNull`` reads where there is none."""
-_STEP = r"(?:[a-z]\w*(?:\[\d+\])?|ofType\(\w+\)|first\(\)|where\([a-z]\w*(?:\.[a-z]\w*)* ?!?= ?'[^'\\]*'\)|extension\('[^'\\]*'\))"
-_PLAIN = re.compile(rf"{_STEP}(?:\.{_STEP})*")
+_NAME, _VALUE = r"[a-z]\w*", r"(?:'[^'\\]*'|true|false)"
+_INNER = rf"{_NAME}(?:\.(?:{_NAME}|ofType\(\w+\)))*(?:\.exists\(\))?"
+_WHERE = rf"where\({_INNER}(?: ?!?= ?{_VALUE})?\)"
+_STEP = rf"(?:{_NAME}(?:\[\d+\])?|ofType\(\w+\)|first\(\)|exists\(\)|{_WHERE}|extension\('[^'\\]*'\))"
+_PLAIN = re.compile(rf"{_STEP}(?:\.{_STEP})*(?: ?!?= ?{_VALUE})?")
 _KEYED = re.compile(r"(?:(.+)\.)?(getResourceKey|getReferenceKey)\(\s*'?(\w*)'?\s*\)")
 _BOUNDED = re.compile(r"(.+)\.(lowBoundary|highBoundary)\(\)")
 _PATH = re.compile(r"[\w.%$]+(?:\((?:[^()']|'[^']*')*\)[\w.]*)*")
@@ -145,8 +148,9 @@ def _by_library(text: str, known: frozenset[str]) -> Read:
     def read(part: Typed, variables: Variables) -> list[Typed]:
         kind, value = part
         node = ResourceNode.create_node(value, inward.get(kind, kind) or None)
+        whole = variables.get("resource", part)
         try:
-            results = run(node, {**variables, "resource": node})
+            results = run(node, {**variables, "resource": ResourceNode.create_node(whole[1], whole[0])})
         except Exception:  # of any kind, with the value in its message
             raise Invalid("the expression cannot be evaluated") from None
         return [_typed(result, outward) for result in results if result is not None]

@@ -21,8 +21,8 @@ from gateway.views.path import NOWHERE, Read, Variables
 PERSON = "person"
 """The variable of ours: whose resource it is, by the pseudonym of the person."""
 DISTINCT = "urn:nhs-record-gateway:view:one-row-for-each"
-"""Extension of ours: of the rows with one value in the column that it names, only the first counts."""
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+"""Extension of ours: of the rows of a release with one value in the column that it names, the one that says most."""
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _ITERATIONS = ("forEach", "forEachOrNull", "repeat")
 _DEEPEST = 32
 Row = tuple[Any, ...]
@@ -61,7 +61,8 @@ class View:
         the column, or ``where``, whose expression does not read what the view says."""
         if resource.get("resourceType") != self.resource:
             return []
-        part, variables = (self.resource, resource), {**self._constants, "rowIndex": 0, PERSON: person}
+        part = (self.resource, resource)
+        variables = {**self._constants, "rowIndex": 0, "resource": part, PERSON: person}
         if all(_holds(condition(part, variables)) for condition in self._where):
             return self._rows(part, variables)
         return []
@@ -74,7 +75,7 @@ def compiled(definition: object) -> View:
     if resource not in table.resource_types():
         raise Invalid("view: resource: not a resource type")
     name = view.get("name", resource.lower())
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise Invalid("view: name: letters, digits and underscores")
     constants = _constants(view)
     known = frozenset({*constants, "rowIndex", PERSON})
@@ -171,7 +172,7 @@ def _column(
     definition: Mapping[str, Any], known: frozenset[str], within: tuple[str, ...]
 ) -> tuple[Column, Callable[[Typed, Variables], Any]]:
     name = _text(definition, "name", "column")
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise Invalid("column: name: letters, digits and underscores")
     read = _path(definition, "path", f"column {name}", known)
     is_list = definition.get("collection", False) is True

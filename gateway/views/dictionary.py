@@ -1,0 +1,87 @@
+"""The data dictionary of tables: what each column reads, and what the allow-list of the release does to it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Mapping
+
+from gateway.fhir.r4 import table
+from gateway.nhs.pseudonym import policy
+from gateway.views import parquet
+from gateway.views.view import Column, View
+
+HEADINGS = ("table", "column", "parquet_type", "fhir_type", "path", "element", "action", "description")
+NOT_IN_PROFILE = "not in the profile: always null"
+FIXED = "no element: fixed, or made by the gateway"
+_FUNCTION = re.compile(r"\.?\b(?!ofType\b|extension\b)[A-Za-z]\w*\((?:[^()']|'[^']*'|\([^()]*\))*\)")
+_CHOSEN = re.compile(r"(\w+)\.ofType\((\w+)\)")
+_EXTENSION = re.compile(r"extension\('([^']*)'\).*")
+_FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}")
+
+
+def text(views: Iterable[View], profile: str) -> str:
+    """The dictionary as CSV, a row for each column. ``profile`` is the allow-list that the release was cut by, "" for
+    another download: then no action is known."""
+    lines = policy.lines(profile) if profile else None
+    written = io.StringIO()
+    rows = csv.writer(written, lineterminator="\n")
+    rows.writerow(HEADINGS)
+    for view in views:
+        for column in view.columns:
+            element = element_of(view.resource, column)
+            rows.writerow([
+                view.name, column.name, _type(column), column.kind, " / ".join((*column.within, column.path)), element,
+                _action(view.resource, element, lines), column.description,
+            ])  # fmt: skip
+    return written.getvalue()
+
+
+def element_of(resource: str, column: Column) -> str:
+    """The element that a column reads, as the allow-list writes it (``component.valueQuantity``); "" for a column that
+    reads none.
+
+    >>> element_of("Observation", Column("a", "value.ofType(Quantity).value", within=("component",)))
+    'component.valueQuantity.value'
+    """
+    if _FIXED.fullmatch(column.path) or column.path.startswith("%"):
+        return ""
+    if column.path.startswith("getResourceKey"):
+        return "id"
+    path = ".".join((*column.within, column.path)).replace("$this.", "").replace(".$this", "")
+    if extension := _EXTENSION.search(path):
+        return f"extension:{extension[1]}"
+    path = _CHOSEN.sub(lambda match: match[1] + match[2][:1].upper() + match[2][1:], path)
+    path = re.sub(r"\[\d+\]", "", _FUNCTION.sub("", path))
+    return path.removeprefix(f"{resource}.").strip(".")
+
+
+def is_element(resource: str, element: str) -> bool:
+    """Whether R4 has an element that a column reads."""
+    kind = resource
+    for name in () if element.startswith("extension:") else element.split("."):
+        known = table.types().get(kind)
+        kinds = [item.names[name] for item in known.elements if name in item.names] if known else []
+        if not kinds:
+            return False
+        kind = kinds[0]
+    return True
+
+
+def _type(column: Column) -> str:
+    kind = parquet.physical(column).name
+    return f"list of {kind}" if column.is_list else kind
+
+
+def _action(resource: str, element: str, lines: Mapping[str, Mapping[str, str]] | None) -> str:
+    """What the allow-list does to an element: the line of itself or of what it is within."""
+    if not element:
+        return FIXED
+    if lines is None:
+        return ""
+    of_type = lines.get(resource, {})
+    parts = [element] if element.startswith("extension:") else element.split(".")
+    wholes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    action = next((of_type[whole] for whole in wholes if whole in of_type), "drop")
+    return NOT_IN_PROFILE if action == "drop" else action
