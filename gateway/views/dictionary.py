@@ -14,11 +14,12 @@ from gateway.views.view import Column, View
 
 HEADINGS = ("table", "column", "parquet_type", "fhir_type", "path", "element", "action", "description")
 NOT_IN_PROFILE = "not in the profile: always null"
+WORKED_OUT = "worked out of several elements: see the path"
 FIXED = "no element: fixed, or made by the gateway"
 _FUNCTION = re.compile(r"\.?\b(?!ofType\b|extension\b)[A-Za-z]\w*\((?:[^()']|'[^']*'|\([^()]*\))*\)")
 _CHOSEN = re.compile(r"(\w+)\.ofType\((\w+)\)")
 _EXTENSION = re.compile(r"extension\('([^']*)'\).*")
-_FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}")
+_FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}|%\w+")
 
 
 def text(views: Iterable[View], profile: str) -> str:
@@ -31,21 +32,22 @@ def text(views: Iterable[View], profile: str) -> str:
     for view in views:
         for column in view.columns:
             element = element_of(view.resource, column)
+            is_fixed = not element and _is_fixed(column)
             rows.writerow([
                 view.name, column.name, _type(column), column.kind, " / ".join((*column.within, column.path)), element,
-                _action(view.resource, element, lines), column.description,
+                FIXED if is_fixed else _action(view.resource, element, lines), column.description,
             ])  # fmt: skip
     return written.getvalue()
 
 
 def element_of(resource: str, column: Column) -> str:
     """The element that a column reads, as the allow-list writes it (``component.valueQuantity``); "" for a column that
-    reads none.
+    reads none, or is worked out of several.
 
     >>> element_of("Observation", Column("a", "value.ofType(Quantity).value", within=("component",)))
     'component.valueQuantity.value'
     """
-    if _FIXED.fullmatch(column.path) or column.path.startswith("%"):
+    if _is_fixed(column):
         return ""
     if column.path.startswith("getResourceKey"):
         return "id"
@@ -54,10 +56,15 @@ def element_of(resource: str, column: Column) -> str:
         return f"extension:{extension[1]}"
     path = _CHOSEN.sub(lambda match: match[1] + match[2][:1].upper() + match[2][1:], path)
     path = re.sub(r"\[\d+\]", "", _FUNCTION.sub("", path))
-    return path.removeprefix(f"{resource}.").strip(".")
+    element = path.removeprefix(f"{resource}.").strip(".")
+    return element if _is_element(resource, element) else ""
 
 
-def is_element(resource: str, element: str) -> bool:
+def _is_fixed(column: Column) -> bool:
+    return bool(_FIXED.fullmatch(column.path))
+
+
+def _is_element(resource: str, element: str) -> bool:
     """Whether R4 has an element that a column reads."""
     kind = resource
     for name in () if element.startswith("extension:") else element.split("."):
@@ -76,10 +83,10 @@ def _type(column: Column) -> str:
 
 def _action(resource: str, element: str, lines: Mapping[str, Mapping[str, str]] | None) -> str:
     """What the allow-list does to an element: the line of itself or of what it is within."""
-    if not element:
-        return FIXED
     if lines is None:
         return ""
+    if not element:
+        return WORKED_OUT
     of_type = lines.get(resource, {})
     parts = [element] if element.startswith("extension:") else element.split(".")
     wholes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))

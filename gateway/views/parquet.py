@@ -6,6 +6,7 @@ The same rows give the same bytes: no path, time or name of a machine is written
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.util import find_spec
@@ -122,6 +123,11 @@ class TableFile:
             self._write(self._waiting)
         self._waiting = []
         self._writer.close()
+
+    def abandon(self) -> None:
+        """Let go of a table that was not closed. Parquet's writer would write its footer whenever it is collected."""
+        with suppress(Exception):
+            self._writer.close()
 
     def _write(self, rows: Sequence[Row]) -> None:
         arrays = [

@@ -39,6 +39,7 @@ _VARIABLE = re.compile(r"%(\w+)")
 _RELATIVE = re.compile(rf"(?:.*/)?([A-Z]\w+)/({table.ID})(?:/_history/.*)?")
 
 
+@lru_cache(maxsize=1024)
 def compiled(text: str, known: frozenset[str]) -> Read:
     """The function of an expression. ``known`` are the variables that it may name. Raises ``Invalid`` for one that is
     no FHIRPath or names another variable. The function raises ``Invalid`` where it cannot be evaluated.

@@ -104,6 +104,8 @@ def cut(part: Part) -> Outcome:
     with ExitStack() as stack:
         files = [stack.enter_context(durable.new(_temporary(part.out, _name(view)))) for view in views]
         tables = [(view, TableFile(view, file)) for view, file in zip(views, files)]
+        for _, table in tables:
+            stack.callback(table.abandon)
         for name in part.download.files.get(part.type, ()):
             people = part.download.people(name)
             best = {view.name: _Best(view) for view in views if view.distinct and people is not None}
