@@ -34,11 +34,11 @@ def views(
 
     from gateway import console
     from gateway.export import engines
-    from gateway.views import shipped, tables
+    from gateway.views import release_tables, shipped
 
     definitions = [shipped.read(path) for path in view] if view else list(shipped.definitions())
     with console.progress("views", "types") as progress:
-        report = tables.write(release, out, definitions, partial(engines.map_parts, workers=workers), progress)
+        report = release_tables.write(release, out, definitions, partial(engines.map_parts, workers=workers), progress)
     print(json.dumps(report)) if as_json else console.tables_report(report, out)
     return WITH_REJECTS if report["unlinked"] else OK
 

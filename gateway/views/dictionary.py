@@ -17,7 +17,7 @@ NOT_IN_PROFILE = "not in the profile: always null"
 WORKED_OUT = "worked out of several elements: see the path"
 FIXED = "no element: fixed, or made by the gateway"
 _FUNCTION = re.compile(r"\.?\b(?!ofType\b|extension\b)[A-Za-z]\w*\((?:[^()']|'[^']*'|\([^()]*\))*\)")
-_CHOSEN = re.compile(r"(\w+)\.ofType\((\w+)\)")
+_CHOSEN = re.compile(r"\b(\w++)\.ofType\((\w++)\)")
 _EXTENSION = re.compile(r"extension\('([^']*)'\).*")
 _FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}|%\w+")
 

@@ -74,8 +74,8 @@ TYPES = {
         ("string", "code", "id", "uri", "url", "canonical", "oid", "uuid", "markdown", "base64Binary", "dateTime",
          "instant", "time"), TEXT),
 }  # fmt: skip
-"""FHIR's types. Dates stay text, because most are partial: "2024-03" is no day. Decimals stay text, because their digits
-mean something: a tag asks for a double."""
+"""FHIR's types. Dates stay text, because most are partial: "2024-03" is no day. Decimals stay text, because their
+digits mean something: a tag asks for a double."""
 TAGGED = {
     "CHARACTER VARYING": TEXT, "BOOLEAN": TRUTH, "INTEGER": WHOLE, "DOUBLE PRECISION": DOUBLE,
 }  # fmt: skip

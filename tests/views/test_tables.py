@@ -11,7 +11,7 @@ import pytest
 from gateway.errors import Invalid, Refused
 from gateway.fhir import expression
 from gateway.fhir.r4 import table as r4
-from gateway.views import dictionary, download, path, shipped, tables, view
+from gateway.views import dictionary, download, path, release_tables, shipped, view
 from gateway.views.parquet import GROUP_ROWS
 from tests.api.people import EVERYTHING
 from tests.views import release
@@ -26,7 +26,7 @@ EXPORTED = {
 def written(tmp_path_factory) -> tuple[Path, dict]:
     """The tables of the release by hand, and what was reported of them."""
     folder = tmp_path_factory.mktemp("views")
-    report = tables.write(release.write(folder / "release"), folder / "out", shipped.definitions())
+    report = release_tables.write(release.write(folder / "release"), folder / "out", shipped.definitions())
     return folder / "out", report
 
 
@@ -144,7 +144,7 @@ def test_an_omop_table_has_the_columns_of_the_cdm_and_those_of_ours_that_are_lis
 def test_the_same_release_gives_the_same_bytes_and_they_tell_no_place_or_time(tmp_path, written):
     folder, _ = written
     source = release.write(tmp_path / "elsewhere" / "release")
-    tables.write(
+    release_tables.write(
         source, tmp_path / "again", shipped.definitions(), lambda cut, parts: [cut(part) for part in parts[::-1]]
     )
     names = sorted(path.name for path in folder.iterdir())
@@ -158,7 +158,7 @@ def test_the_same_release_gives_the_same_bytes_and_they_tell_no_place_or_time(tm
 def test_a_group_of_rows_has_a_fixed_size_whatever_comes_at_once(tmp_path):
     many = [release.patient(f"p{number}", f"somebody{number}") for number in range(GROUP_ROWS + 1)]
     source = release.write(tmp_path / "release", many)
-    report = tables.write(source, tmp_path / "out", [of("id")])
+    report = release_tables.write(source, tmp_path / "out", [of("id")])
     metadata = parquet.read_metadata(tmp_path / "out" / "mine.parquet")
     sizes = [metadata.row_group(number).num_rows for number in range(metadata.num_row_groups)]
     assert sizes == [GROUP_ROWS, 1] and report["tables"] == {"mine": GROUP_ROWS + 1}
@@ -231,13 +231,13 @@ def test_a_folder_that_is_not_as_it_must_be_is_refused_and_nothing_is_left(tmp_p
     source = release.write(tmp_path / "release")
     damage(source)
     with pytest.raises(Refused, match=words):
-        tables.write(source, tmp_path / "out", shipped.definitions())
+        release_tables.write(source, tmp_path / "out", shipped.definitions())
     assert not list((tmp_path / "out").glob("*")) if (tmp_path / "out").exists() else True
 
 
 def test_there_is_no_such_folder(tmp_path):
     with pytest.raises(Refused, match="no such folder"):
-        tables.write(tmp_path / "nowhere", tmp_path / "out", shipped.definitions())
+        release_tables.write(tmp_path / "nowhere", tmp_path / "out", shipped.definitions())
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_there_is_no_such_folder(tmp_path):
 def test_a_view_that_does_not_fit_is_refused_by_its_name_and_without_a_value(tmp_path, definitions, words):
     named = release.patient("p1", "ann", gender="female", name=[{"family": "Secret"}])
     with pytest.raises(Refused, match=words) as refusal:
-        tables.write(release.write(tmp_path / "release", [named]), tmp_path / "out", definitions)
+        release_tables.write(release.write(tmp_path / "release", [named]), tmp_path / "out", definitions)
     assert "Secret" not in str(refusal.value) and "female" not in str(refusal.value)
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
@@ -272,17 +272,17 @@ def test_a_folder_with_anything_in_it_is_not_written_into(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.parquet").write_text("x")
     with pytest.raises(Refused, match="not empty"):
-        tables.write(source, tmp_path / "out", shipped.definitions())
+        release_tables.write(source, tmp_path / "out", shipped.definitions())
     with pytest.raises(Refused, match="a file"):
-        tables.write(source, tmp_path / "out" / "mine.parquet", shipped.definitions())
+        release_tables.write(source, tmp_path / "out" / "mine.parquet", shipped.definitions())
 
 
 def test_a_run_that_was_killed_can_be_run_again(tmp_path):
     source = release.write(tmp_path / "release")
     (tmp_path / "out").mkdir()
-    for name in (tables.MARK, ".mine.parquet.part", "old.parquet", tables.LIST):
+    for name in (release_tables.MARK, ".mine.parquet.part", "old.parquet", release_tables.LIST):
         (tmp_path / "out" / name).write_text("half")
-    tables.write(source, tmp_path / "out", [of("id")])
+    release_tables.write(source, tmp_path / "out", [of("id")])
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "dictionary.csv",
         "mine.parquet",
@@ -311,7 +311,9 @@ def test_a_resource_of_a_patient_who_is_not_in_the_release_is_of_nobody_and_coun
         release.of("Condition", "c3", "p9"),
         {"resourceType": "Condition", "id": "c4"},
     ]
-    report = tables.write(release.write(tmp_path / "release", resources), tmp_path / "out", shipped.definitions())
+    report = release_tables.write(
+        release.write(tmp_path / "release", resources), tmp_path / "out", shipped.definitions()
+    )
     assert report["unlinked"] == {"Condition": 3, "Patient": 1}
     people = column(tmp_path / "out", "condition", "id", "person")
     assert people == [("c1", "ann"), ("c2", None), ("c3", None), ("c4", None)]
@@ -321,7 +323,7 @@ def test_people_are_looked_up_in_their_own_part(tmp_path):
     release.write(tmp_path / "release", [release.patient("p1", "ann"), release.of("Condition", "c1")], "00000")
     later = [release.patient("p2", "bob"), release.of("Condition", "c2", "p2"), release.of("Condition", "c3", "p1")]
     source = release.write(tmp_path / "release", later, "00001")
-    tables.write(source, tmp_path / "out", shipped.definitions())
+    release_tables.write(source, tmp_path / "out", shipped.definitions())
     assert column(tmp_path / "out", "condition", "id", "person") == [("c1", "ann"), ("c2", "bob"), ("c3", None)]
 
 
@@ -333,7 +335,7 @@ def test_another_bulk_download_needs_no_manifest_and_its_patients_are_the_people
     (source / "2.Condition.ndjson").write_text(json.dumps(release.of("Condition", "c1")) + "\n")
     (source / "3.Device.ndjson").write_text('{"resourceType":"Device","id":"d"}\n')
     (source / "4.Flag.ndjson").write_text("")
-    report = tables.write(source, tmp_path / "out", shipped.definitions())
+    report = release_tables.write(source, tmp_path / "out", shipped.definitions())
     assert column(tmp_path / "out", "condition", "person", "patient") == [("p1", "p1")]
     assert column(tmp_path / "out", "omop_person", "person_id", "year_of_birth") == [("p1", 1950)]
     assert report["person"] == download.BY_PATIENT and report["noView"] == ["Device"]
@@ -343,7 +345,7 @@ def test_another_bulk_download_needs_no_manifest_and_its_patients_are_the_people
 def test_a_date_column_of_the_cdm_holds_a_date_and_no_time(tmp_path):
     visit = release.of("Encounter", "e", status="finished", period={"start": "2024-01-02T03:04:05Z"})
     source = release.write(tmp_path / "release", [release.patient("p1", "ann"), visit])
-    tables.write(source, tmp_path / "out", shipped.definitions())
+    release_tables.write(source, tmp_path / "out", shipped.definitions())
     assert column(tmp_path / "out", "omop_visit_occurrence", "visit_start_date") == [("2024-01-02",)]
     assert column(tmp_path / "out", "encounter", "start_date") == [("2024-01-02T03:04:05Z",)]
 
@@ -352,7 +354,7 @@ def test_a_date_column_of_the_cdm_holds_a_date_and_no_time(tmp_path):
 
 
 def rows_of(folder: Path) -> list[dict]:
-    with (folder / tables.DICTIONARY).open(newline="") as file:
+    with (folder / release_tables.DICTIONARY).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
