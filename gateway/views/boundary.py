@@ -27,7 +27,10 @@ def boundary(value: Typed, which: str) -> Typed:
     kind, held = value
     if kind not in _OF:
         raise Invalid(f"{which}: of no date, time or number")
-    return kind, _OF[kind](held, which)
+    try:
+        return kind, _OF[kind](held, which)
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        raise Invalid(f"{which}: of no {kind}") from None
 
 
 def _day(text: str, which: str) -> str:
@@ -53,7 +56,7 @@ def _number(number: Decimal | float, which: str) -> Decimal:
     exact = number if isinstance(number, Decimal) else Decimal(str(number))
     exponent = exact.as_tuple().exponent
     if not isinstance(exponent, int):
-        raise Invalid(f"{which}: of no number")
+        raise ValueError
     half = Decimal(5).scaleb(min(exponent, 0) - 1)
     return exact - half if which == LOW else exact + half
 

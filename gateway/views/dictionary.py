@@ -22,10 +22,10 @@ _EXTENSION = re.compile(r"extension\('([^']*)'\).*")
 _FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}|%\w+")
 
 
-def text(views: Iterable[View], profile: str) -> str:
-    """The dictionary as CSV, a row for each column. ``profile`` is the allow-list that the release was cut by, "" for
-    another download: then no action is known."""
-    lines = policy.lines(profile) if profile else None
+def text(views: Iterable[View], profile: str, pin: str) -> str:
+    """The dictionary as CSV, a row for each column. ``profile`` is the allow-list that the release was cut by, and
+    ``pin`` its hash. Where that is not the allow-list of this installation, no action is known."""
+    lines = policy.lines(profile) if pin and policy.policy_hash(profile) == pin else None
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
     rows.writerow(HEADINGS)

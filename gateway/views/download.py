@@ -7,11 +7,13 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -43,11 +45,6 @@ class Download:
     extension: Mapping[str, Any]
     manifest_hash: str
     by_person: bool
-
-    @property
-    def profile(self) -> str:
-        """The allow-list that a release was cut by; "" for another download."""
-        return str(self.extension.get("profile", ""))
 
     @property
     def person_is(self) -> str:
@@ -184,7 +181,15 @@ def _type(path: Path) -> str:
         raise Refused(f"{path.name}: line 1: not a JSON object") from None
 
 
-def _opened(path: Path) -> IO[bytes]:
-    if path.name.endswith(".gz"):
-        return gzip.open(path, "rb")  # type: ignore[return-value]
-    return path.open("rb")
+@contextmanager
+def _opened(path: Path) -> Iterator[Iterable[bytes]]:
+    """The lines of a file. Raises ``Refused`` for one that is cut short or no gzip."""
+    if not path.name.endswith(".gz"):
+        with path.open("rb") as file:
+            yield file
+        return
+    try:
+        with gzip.open(path, "rb") as unpacked:
+            yield unpacked
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise Refused(f"{path.name}: not a whole gzip file") from None

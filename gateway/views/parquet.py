@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.util import find_spec
+from math import isfinite
 from typing import IO, Any
 
 from gateway.errors import Invalid, Refused
@@ -51,7 +52,10 @@ def _truth(value: Any) -> bool:
 def _double(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
         raise TypeError
-    return float(value)
+    number = float(value)
+    if not isfinite(number):
+        raise TypeError
+    return number
 
 
 def _date(value: Any) -> str:
@@ -149,5 +153,5 @@ def _values(column: Column, kind: Physical, values: list[Any]) -> list[Any]:
         if column.is_list:
             return [[convert(item) for item in value] for value in values]
         return [None if value is None else convert(value) for value in values]
-    except TypeError:
+    except (TypeError, OverflowError):
         raise Invalid(f"column {column.name}: a value that is no {column.sql_type or column.kind}") from None

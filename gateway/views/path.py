@@ -59,13 +59,23 @@ def compiled(text: str, known: frozenset[str]) -> Read:
     if (bounded := _BOUNDED.fullmatch(text)) and _is_whole(bounded[1]):
         return _bounded(compiled(bounded[1], known), bounded[2])
     if is_plain(text):
-        return lambda part, _: expression.compiled(part[0], text)(part[1])
+        return _plain(text)
     return _by_library(text, known)
 
 
 def is_plain(text: str) -> bool:
     """Whether the house's own compiler reads an expression."""
     return _PLAIN.fullmatch(text) is not None
+
+
+def _plain(text: str) -> Read:
+    def read(part: Typed, variables: Variables) -> list[Typed]:
+        try:
+            return expression.compiled(part[0], text)(part[1])
+        except (AttributeError, TypeError):  # the resource is not R4
+            raise Invalid("the expression cannot be evaluated") from None
+
+    return read
 
 
 def _literal(match: re.Match[str]) -> Read:

@@ -89,7 +89,8 @@ def _name_all(
 ) -> None:
     """Give every file its name, the list last."""
     files = {f"{name}.parquet": digest for outcome in outcomes for name, (_, digest) in outcome.tables.items()}
-    described = dictionary.text(sorted(views, key=lambda view: view.name), source.profile)
+    profile, pin = (str(source.extension.get(name, "")) for name in ("profile", "policy"))
+    described = dictionary.text(sorted(views, key=lambda view: view.name), profile, pin)
     files[DICTIONARY] = _write(out, DICTIONARY, described.encode())
     _write(out, LIST, _listing(source, views, definitions, files))
     durable.rename({_temporary(out, name): out / name for name in files})

@@ -5,6 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gateway.nhs.pseudonym import policy
+
 PERSON_SYSTEM = "urn:nhs-record-gateway:person-pseudonym"
 ABSENT = "http://terminology.hl7.org/CodeSystem/data-absent-reason"
 SNOMED = "http://snomed.info/sct"
@@ -73,7 +75,13 @@ def write(folder: Path, resources: list[dict] = RESOURCES, part: str = "00000") 
         {"type": path.name.split(".")[0], "url": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
         for path in sorted(folder.glob("*.ndjson"))
     ]
-    about = {"project": "study", "profile": "sde-research", "setting": "in-sde", "notice": "pseudonymised"}
+    about = {
+        "project": "study",
+        "profile": "sde-research",
+        "policy": policy.policy_hash("sde-research"),
+        "setting": "in-sde",
+        "notice": "x",
+    }
     (folder / "manifest.json").write_text(
         json.dumps({"output": listed, "deleted": [], "error": [], "extension": about})
     )

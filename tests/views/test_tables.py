@@ -211,6 +211,11 @@ def empty(folder):
         file.unlink()
 
 
+def cut_short(folder):
+    (folder / "manifest.json").unlink()
+    (folder / "Flag.ndjson.gz").write_bytes(gzip.compress(b'{"resourceType":"Flag"}' * 99)[:-9])
+
+
 @pytest.mark.parametrize(
     "damage, words",
     [
@@ -225,6 +230,7 @@ def empty(folder):
         (manifest('{"output": [{}]}'), "without a url"),
         (manifest('{"output": [{"url": "a/b"}, {"url": "b"}]}'), "two outputs of one name"),
         (empty, "no resources"),
+        (cut_short, "Flag.ndjson.gz: not a whole gzip file"),
     ],
 )
 def test_a_folder_that_is_not_as_it_must_be_is_refused_and_nothing_is_left(tmp_path, damage, words):
@@ -252,6 +258,11 @@ def test_there_is_no_such_folder(tmp_path):
             "a value that is no DOUBLE PRECISION",
         ),
         ([of("3000000000", type="integer")], "a value that is no integer"),
+        ([of("extension('x').value", type="code")], "mine: column a: the expression cannot be evaluated"),
+        (
+            [of("9" * 400, type="decimal", tag=[{"name": "ansi/type", "value": "DOUBLE PRECISION"}])],
+            "no DOUBLE PRECISION",
+        ),
         ([of("name", type="HumanName")], "mine: column a: a type is needed"),
         ([of("id", tag=[{"name": "ansi/type", "value": "BLOB"}])], "mine: column a: a type is needed"),
         ([of("@@")], "mine: column a: not FHIRPath"),
@@ -260,7 +271,7 @@ def test_there_is_no_such_folder(tmp_path):
     ],
 )
 def test_a_view_that_does_not_fit_is_refused_by_its_name_and_without_a_value(tmp_path, definitions, words):
-    named = release.patient("p1", "ann", gender="female", name=[{"family": "Secret"}])
+    named = release.patient("p1", "ann", gender="female", name=[{"family": "Secret"}], extension=["Secret"])
     with pytest.raises(Refused, match=words) as refusal:
         release_tables.write(release.write(tmp_path / "release", [named]), tmp_path / "out", definitions)
     assert "Secret" not in str(refusal.value) and "female" not in str(refusal.value)
@@ -378,6 +389,16 @@ def test_the_dictionary_has_a_row_for_each_column_with_what_the_allow_list_does_
     assert actions["omop_person", "gender_concept_id"] == dictionary.FIXED
     assert all(row["description"] for row in rows.values())
     assert {row["action"] for row in rows.values() if row["column"] in WORKED_OUT} == {dictionary.WORKED_OUT}
+
+
+@pytest.mark.parametrize("change", [{"policy": "0" * 64}, {"profile": "of-another-house"}, {"policy": None}])
+def test_an_allow_list_that_is_not_the_one_of_the_release_is_not_told(tmp_path, change):
+    source = release.write(tmp_path / "release")
+    about = json.loads((source / "manifest.json").read_bytes())
+    about["extension"] |= change
+    (source / "manifest.json").write_text(json.dumps(about))
+    release_tables.write(source, tmp_path / "out", [of("id")])
+    assert [row["action"] for row in rows_of(tmp_path / "out")] == [""]
 
 
 def test_every_column_of_a_shipped_view_reads_an_element_of_r4():

@@ -84,10 +84,12 @@ def test_an_imprecise_value_has_its_boundaries(kind, value, low, high):
     assert boundary.boundary((kind, value), boundary.HIGH) == (kind, high)
 
 
-@pytest.mark.parametrize("value", [("string", "x"), ("decimal", Decimal("NaN"))])
+@pytest.mark.parametrize(
+    "value", [("string", "x"), ("decimal", Decimal("NaN")), ("date", "1970-13"), ("date", 3), ("time", None)]
+)
 def test_words_have_no_boundaries(value):
     with pytest.raises(Invalid):
-        boundary.boundary(value, boundary.LOW)
+        boundary.boundary(value, boundary.HIGH)
 
 
 ONE = columns(a="id")
