@@ -299,6 +299,20 @@ def export_report(manifest: dict[str, Any], folder: Path) -> None:
     out.print()
 
 
+def tables_report(report: Mapping[str, Any], folder: Path) -> None:
+    """Print what tables were written of a release."""
+    table = _table("table", "rows", "size")
+    for name, rows in report["tables"].items():
+        table.add_row(name, f"{rows:,}", _size((folder / f"{name}.parquet").stat().st_size))
+    out.print(table, Text(f"the column person is {report['person']}"))
+    for title, counts in (
+        ("of nobody in the release", report["unlinked"]),
+        ("without a view", dict.fromkeys(report["noView"], "")),
+    ):
+        if counts:
+            out.print(Text(f"{title}: " + ", ".join(f"{name} {count}".strip() for name, count in counts.items())))
+
+
 def attack_report(
     figures: Mapping[str, float],
     limits: Mapping[str, float],

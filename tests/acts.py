@@ -78,6 +78,7 @@ COMMANDS: dict[str, tuple[str, ...] | str] = {
     "serve": ("serve",),
     "listen": ("listen.serve", "listen"),
     "watch": ("watch.serve", "load"),
+    "views": NO_STORE,
     "feeds": READS_NOBODY,
     "quality": READS_NOBODY,
     "synth": NO_STORE,

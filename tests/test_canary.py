@@ -24,6 +24,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from urllib.parse import quote, quote_plus, urlencode
 
+import pyarrow.parquet as parquet
 import pytest
 import uvicorn
 
@@ -40,6 +41,7 @@ from gateway.store import ledger, quarantine
 from gateway.store.database import Store
 from gateway.synth import canary, world
 from gateway.synth.people import people
+from gateway.views import release_tables, shipped
 from mappings import Feed, sources
 
 TODAY = datetime.date.today()
@@ -293,6 +295,46 @@ def test_nothing_of_anybody_is_in_any_byte_of_an_export(run, tmp_path, profile, 
     assert leaving.count(b'"resourceType":"Patient"') > PEOPLE, "most people are known to several sources"
     assert not run.told.found(leaving)
     assert not run.ids.found(leaving)
+
+
+def tables(folder: Path) -> bytes:
+    """All that stands in the tables of a release: bytes of files, values, statistics, metadata and names."""
+    release_tables.write(folder, folder.with_name(f"{folder.name}-tables"), shipped.definitions())
+    parts = []
+    for path in sorted(folder.with_name(f"{folder.name}-tables").iterdir()):
+        parts += [path.name.encode(), path.read_bytes()]
+        if path.suffix == ".parquet":
+            metadata = parquet.read_metadata(path)
+            groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+            columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+            held = [column.statistics for column in columns if column.statistics and column.statistics.has_min_max]
+            assert held or not groups, "statistics are written"
+            parts += [f"{part.min}\n{part.max}".encode() for part in held]
+            parts += [str((metadata, metadata.metadata, parquet.read_schema(path))).encode()]
+            parts += [json.dumps(row).encode() for row in parquet.read_table(path).to_pylist()]
+    return b"\n".join(parts)
+
+
+@pytest.mark.slow
+@pytest.mark.hazard("HZ-EXPORT-06")
+@pytest.mark.parametrize("setting", ["in-sde", "export"])
+def test_nothing_of_anybody_is_in_a_table_of_a_release_or_its_statistics(run, tmp_path, setting):
+    export(run, tmp_path, f"tabled-{setting}", setting=setting)
+    leaving = tables(tmp_path / f"tabled-{setting}")
+    assert leaving.count(b'"gender"') > PEOPLE
+    assert not run.told.found(leaving)
+    assert not run.ids.found(leaving)
+
+
+@pytest.mark.slow
+def test_a_damaged_rule_is_found_out_in_the_tables_too(run, tmp_path, monkeypatch):
+    damage_postcode(monkeypatch)
+    policy.compiled.cache_clear()
+    try:
+        export(run, tmp_path, "tabled-damaged")
+    finally:
+        policy.compiled.cache_clear()
+    assert run.told.found(tables(tmp_path / "tabled-damaged"))
 
 
 def let_through(value, _subject, _drops, _path):

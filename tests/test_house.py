@@ -88,6 +88,7 @@ ROOMS = {
     },
     "attack": set(),
     "pull": {"config", "durable", "egress", "signin.assertion", "store.connecting"},
+    "views": {"durable", "processes", "fhir", "nhs.pseudonym"},
     "explain": {"nhs", "terminology", "mappings", "intake", "web"},
     "composition": {
         "config",
@@ -144,6 +145,10 @@ HOMES = {
     "httpx": {"gateway/egress.py", "gateway/demo.py"},
     "splink": {"gateway/identity/proposing.py"},
     "duckdb": {"gateway/identity/proposing.py"},
+    "fhirpathpy": {"gateway/views/path.py"},
+    "antlr4": {"gateway/views/path.py"},
+    "pyarrow": {"gateway/views/parquet.py"},
+    "fsspec": {"gateway/views/parquet.py"},
     "fhir.resources": {"gateway/fhir/second_opinion.py"},
     "sqlmodel": {"gateway/store", "gateway/pull/research.py"},
     "sqlalchemy": {"gateway/store", "gateway/pull/research.py"},

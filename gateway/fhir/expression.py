@@ -1,7 +1,7 @@
 """R4's search expressions, compiled to functions from a resource to the values that they read.
 
 They are a small part of FHIRPath (http://hl7.org/fhirpath/N1): paths, ``|``, ``as``, ``ofType``, ``is``, ``where``,
-``exists``, ``resolve``, ``extension``, ``[0]``, ``=``, ``!=`` and ``and``. Anything else is refused.
+``exists``, ``first``, ``resolve``, ``extension``, ``[0]``, ``=``, ``!=`` and ``and``. Anything else is refused.
 """
 
 from __future__ import annotations
@@ -133,6 +133,8 @@ class _Parser:
                 step = _OfType(self._take())
             case "exists":
                 step = _exists
+            case "first":
+                step = _first
             case "resolve":
                 step = _resolved
             case "where":
@@ -237,6 +239,10 @@ def _is_type(name: str) -> Step:
 
 def _exists(level: list[Typed]) -> list[Typed]:
     return [("boolean", bool(level))]
+
+
+def _first(level: list[Typed]) -> list[Typed]:
+    return level[:1]
 
 
 def _resolved(level: list[Typed]) -> list[Typed]:

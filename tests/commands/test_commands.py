@@ -189,6 +189,10 @@ CASES = [
     case("attack {none} --as me", 2),
     case("trace {out}/Patient.00000.ndjson --as me --json", 0, "looked_for", "unknown", "origins", "tried"),
     case("trace {optout} --as me", 1),
+    case("views {out} --out {tables} --workers 0 --json", 0, "tables", "resources", "unlinked", "noView", "person"),
+    case("views {out} --out {viewed} --view {view}", 0),
+    case("views {out} --out {tables}", 2),
+    case("views {none} --out {viewed}", 2),
     case("trace nowhere.csv --as me", 2),
     case("pull nowhere.toml --into {none}", 2),
     case("work --once", 0),
@@ -263,7 +267,19 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     places = {name: str(sent.path(name)) for name in ("emis", "cld", "optout")}
     places |= {
         name: str(folder / name)
-        for name in ("damaged", "project.toml", "out", "none", "resumed", "backup", "world", "pack", "drill")
+        for name in (
+            "damaged",
+            "project.toml",
+            "out",
+            "none",
+            "resumed",
+            "backup",
+            "world",
+            "pack",
+            "drill",
+            "tables",
+            "viewed",
+        )  # fmt: skip
     }
     places["project"] = places["project.toml"]
     shutil.copytree(sent.path("emis"), folder / "damaged")
@@ -274,6 +290,13 @@ def outcomes(tmp_path_factory) -> dict[Case, tuple[int, str, str]]:
     (folder / "project.toml").write_text(PROJECT)
     places["unread"] = str(folder / "unread.hl7")
     Path(places["unread"]).write_text(f"MSH|^~\\&|PAS|RZZ|||20260101||ADT^A01|1|P|2.4\rPID|1||{SECRET}^^^NHS\r")
+    places["view"] = str(folder / "view.json")
+    own = {
+        "name": "mine",
+        "resource": "Patient",
+        "select": [{"column": [{"name": "p", "path": "%person", "type": "id"}]}],
+    }
+    Path(places["view"]).write_text(json.dumps(own))
     places["client"] = "--organisation RZZ --project study --scope system/*.rs"
     places["jwks"] = str(folder / "jwks.json")
     (folder / "jwks.json").write_text(json.dumps(public_jwks(new_key(), "RS384")))

@@ -28,7 +28,7 @@ def test_every_expression_of_the_table_compiles_and_so_does_each_part_of_a_compo
 
 
 @pytest.mark.parametrize(
-    "text", ["a.b(", "a.count()", "a + b", "a or b", "", "a.where(b", "a['b']", "Patient.name.first()"]
+    "text", ["a.b(", "a.count()", "a + b", "a or b", "", "a.where(b", "a['b']", "Patient.name.last()"]
 )
 def test_what_the_compiler_does_not_understand_is_refused(text):
     with pytest.raises(ValueError, match=r"expression|invalid literal"):
@@ -43,6 +43,8 @@ CASES = [
     ("Task", "Task.for.where(resolve() is Patient)", {"for": {"reference": "Patient/p"}}, [{"reference": "Patient/p"}]),
     ("Task", "Task.for.where(resolve() is Patient)", {"for": {"reference": "Group/p"}}, []),
     ("Patient", "Patient.name[0].given", {"name": [{"given": ["a", "b"]}, {"given": ["c"]}]}, ["a", "b"]),
+    ("Patient", "name.first().given.first()", {"name": [{"given": ["a", "b"]}, {"given": ["c"]}]}, ["a"]),
+    ("Patient", "name.first()", {}, []),
     ("Patient", "Patient.extension('urn:x').value", {"extension": [{"url": "urn:x", "valueCode": "c"}, {"url": "urn:y"}]}, ["c"]),
     ("Observation", "value.as(DateTime)", {"valueDateTime": "2020"}, ["2020"]),
     ("Observation", "Observation.value.ofType(Quantity)", {"valueString": "2020"}, []),

@@ -109,10 +109,16 @@ def policy_hash(profile: str) -> str:
 @lru_cache(maxsize=8)
 def compiled(profile: str) -> Mapping[str, Branch]:
     """The profile's types, judged. Raises ``Refused`` for an unknown profile or a line that may not be."""
-    tables = tomllib.loads(policy_text().decode()).get(profile)
-    if tables is None:
+    return compile_tables(lines(profile))
+
+
+def lines(profile: str) -> Mapping[str, Mapping[str, str]]:
+    """The lines of a profile as they are written: for each type, the action of each element. Raises ``Refused`` for an
+    unknown one."""
+    tables: dict[str, dict[str, dict[str, str]]] = tomllib.loads(policy_text().decode())
+    if profile not in tables:
         raise Refused("no such profile")
-    return compile_tables(tables)
+    return tables[profile]
 
 
 def has_days(types: Mapping[str, Branch]) -> bool:
