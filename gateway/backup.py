@@ -130,7 +130,12 @@ def _copy_export(folder: Path, to: Path) -> bool:
         return False
     to.mkdir(mode=0o700, parents=True)
     try:
-        for path in [*sorted(folder.glob("*.ndjson")), folder / MANIFEST]:  # whoever removes them begins so, too
+        decisions = sorted(folder.glob(".decision.*"))
+        for path in [
+            *sorted(folder.glob("*.ndjson")),
+            *decisions,
+            folder / MANIFEST,
+        ]:  # whoever removes them begins so, too
             durable.write(to / path.name, _pieces(path))
     except FileNotFoundError:
         shutil.rmtree(to)

@@ -6,10 +6,9 @@ A worker of a pool imports ``crowding`` alone: this module knows the job and its
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
-from typing import Any
 
 from gateway import log
 from gateway.export import crowding, engines, gather
@@ -22,17 +21,16 @@ from gateway.store.database import Store
 
 
 class Counting:
-    """The counts of one run, kept while it repeats: they are made again when what may leave of a part's people
-    changes."""
+    """The count of one run. It is made once: who leaves or comes while parts are cut is treated as when a released part
+    is cut again, or a release of many people would be counted without an end."""
 
     def __init__(self, part: Part, workers: int | None):
         """``part`` is any part of the job: the others differ by number."""
         self._part, self._workers = part, workers
-        self._counted: dict[int, str] = {}
         self._decision = Decision()
 
     def decide(self, store: Store, job: jobs.Job, todo: list[int]) -> tuple[Decision, list[int]]:
-        """The decision as of now, and the parts to cut: ``todo``, and those that were cut under another decision.
+        """The decision, and the parts to cut: ``todo``, and those that were cut under another decision.
 
         Raises ``Refused`` where fewer people leave than k, and where a project that is to be refused rather than made
         coarser would have to be."""
@@ -41,25 +39,22 @@ class Counting:
             return self._decision, todo
         with store.read() as session:
             parts = {number: outcome or {} for number, _, outcome in jobs.parts(session, job.id)}
-        if not self._is_counted(parts, todo):
+        if not self._decision.hash:
             self._count(store, job, parts, k)
         cut_otherwise = {number for number, outcome in parts.items() if outcome.get("decision") != self._decision.hash}
         return self._decision, sorted(cut_otherwise.union(todo))
-
-    def _is_counted(self, parts: Mapping[int, Mapping[str, Any]], todo: list[int]) -> bool:
-        """Whether every part was counted in the state that it was cut in, and none is to be cut."""
-        return not todo and all(self._counted.get(number) == outcome.get("state") for number, outcome in parts.items())
 
     def _count(self, store: Store, job: jobs.Job, parts: Iterable[int], k: int) -> None:
         people, codes = Counter[Facts](), Counter[str]()
         every = [replace(self._part, number=number) for number in parts]
         with closing(engines.map_parts(crowding.count, every, workers=self._workers)) as results:
-            for number, counts in results:
+            for _, counts in results:
                 people.update(counts.people)
                 codes.update(counts.codes)
-                self._counted[number] = counts.state
                 with store.write() as session:
                     gather.hold(session, job)
         self._decision = crowding.decide(people, codes, k, job.pins["approved"])
-        crowding.write(self._part, self._decision)
+        with store.write() as session:  # who has lost the job touches no file that has a name
+            gather.hold(session, job)
+            crowding.write(self._part, self._decision)
         log.event("export.counted", job=job.id, count=len(every))

@@ -56,9 +56,8 @@ class Decision:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many people of a part have which facts and hold which codes, in which state of those people."""
+    """How many people of a part have which facts and hold which codes."""
 
-    state: str
     people: Mapping[Facts, int]
     codes: Mapping[str, int]
 
@@ -72,7 +71,6 @@ def count(part: Part) -> tuple[int, Counts]:
     store = open_store(part.url)
     try:
         with store.read() as session:
-            now = records.today(session, part.job, part.number, pins)
             for person in records.stream(session, part.job, part.number, pins):
                 held = pseudonymiser.held(person.person, person.resources, types, approved, person.lives)
                 if held is not None:
@@ -80,7 +78,7 @@ def count(part: Part) -> tuple[int, Counts]:
                     codes.update(held[1])
     finally:
         store.close()
-    return part.number, Counts(now.state, people, codes)
+    return part.number, Counts(people, codes)
 
 
 def decide(people: Mapping[Facts, int], codes: Mapping[str, int], k: int, project: Mapping[str, Any]) -> Decision:
@@ -105,7 +103,8 @@ def _report(k: int, steps: Mapping[int, int], left_out: int, common: int, codes:
     names = ["as it is", *(f"{fact}: {becomes or 'masked'}" for fact, becomes, _ in crowds.STEPS)]
     people = {f"{step} {name}": steps.get(step, 0) for step, name in enumerate(names)}
     return {
-        "k": k, "quasiIdentifiers": list(crowds.QUASI_IDENTIFIERS),
+        "k": k, "counted": "once, before filters and before parts are cut again",
+        "quasiIdentifiers": list(crowds.QUASI_IDENTIFIERS),
         "peopleByStep": disclosure.table({**people, "left out": left_out}, profile),
         "codes": {"kept": common, "masked": codes - common},
     }  # fmt: skip
@@ -114,6 +113,11 @@ def _report(k: int, steps: Mapping[int, int], left_out: int, common: int, codes:
 def of(part: Part) -> Decision:
     """The decision that a part is cut under. A worker reads it once."""
     return _read(part.out, part.decision) if part.decision else Decision()
+
+
+def is_kept(out: Path, hash_: str) -> bool:
+    """Whether a decision is there, or none was needed: a part may be cut again under it."""
+    return not hash_ or _path(str(out), hash_).is_file()
 
 
 def forget(out: Path) -> None:
@@ -130,8 +134,10 @@ def _path(out: str, hash_: str) -> Path:
 
 def write(part: Part, decision: Decision) -> None:
     assert decision.crowds is not None and decision.common is not None
-    forget(Path(part.out))
-    durable.write_whole(_path(part.out, decision.hash), _written(decision.crowds, decision.common))
+    path = _path(part.out, decision.hash)
+    durable.write_whole(path, _written(decision.crowds, decision.common))
+    for other in set(path.parent.glob(".decision.*")) - {path}:
+        other.unlink()
 
 
 def _written(decided: Crowds, common: frozenset[str]) -> bytes:

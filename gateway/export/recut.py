@@ -12,7 +12,7 @@ from pathlib import Path
 
 from gateway import log
 from gateway.errors import Conflict, Refused
-from gateway.export import cut, engines, gather, lease, manifest, part_files, standing
+from gateway.export import crowding, cut, engines, gather, lease, manifest, part_files, standing
 from gateway.nhs.project import Project
 from gateway.store import jobs
 from gateway.store.database import Store
@@ -44,14 +44,27 @@ def again(
                     revision=revision, types=tuple(file["type"] for file in outcome["files"]),
                 )
                 for number, _, outcome in changed
+                if crowding.is_kept(out, outcome.get("decision", ""))
             ]  # fmt: skip
+            lost = {
+                number: outcome
+                for number, _, outcome in changed
+                if not crowding.is_kept(out, outcome.get("decision", ""))
+            }
             with closing(engines.map_parts(cut.cut, todo, workers=workers)) as results:
                 outcomes = dict(results)
             with store.write() as session:
+                _close(session, job, lost)
                 _replace(session, job, out, outcomes, revision)
         finally:
             part_files.clear(out, job.claim)
     log.event("export.recut", job=job.id, count=len(outcomes))
+
+
+def _close(session: Session, job: jobs.Job, lost: dict[int, cut.Outcome]) -> None:
+    """Close parts whose decision about few people is lost: without it they cannot be cut as they were."""
+    for number, outcome in lost.items():
+        jobs.finish_part(session, job.id, number, {**outcome, "given": True})
 
 
 def _replace(session: Session, job: jobs.Job, out: Path, outcomes: dict[int, cut.Outcome], revision: int) -> None:

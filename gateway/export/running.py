@@ -159,9 +159,9 @@ def _release(
             return None
         project, _ = standing.require_in_force(session, job, session.now, job.pins["optout_days"])
         gather.hold(session, job)
+        if job.kind == standing.BY_HAND:  # its parts are never cut again, and its folder is handed over
+            crowding.forget(out)
         released = manifest.release(session, job, project, out, crowds)
-    if job.kind == standing.BY_HAND:  # its parts are never cut again, and its folder is handed over
-        crowding.forget(out)
     folder.release(out)
     return released
 

@@ -159,6 +159,23 @@ def test_a_part_is_cut_again_under_the_decision_of_its_release(four, tmp_path, k
     assert len(contents(folder)[file_of(four, job, 0)].splitlines()) == 1
 
 
+def test_a_part_whose_decision_is_lost_is_closed(four, tmp_path):
+    approval.add(four, document("crowd", k=2), "asker")
+    for by in ("guardian", "controller"):
+        approval.approve(four, "crowd", by)
+    id_ = asking.ask(four, "crowd", "researcher", optout_days=7)
+    assert worker.work_once(four, tmp_path / "exports", ROOT, workers=1)
+    job = job_of(four, id_)
+    for path in (tmp_path / "exports" / id_).glob(".decision.*"):
+        path.unlink()
+    opt_out(four, tmp_path)
+    with pytest.raises(Unavailable):
+        handing.hand_out(four, job, file_of(four, job, 0))
+    assert worker.recut_once(four, ROOT, workers=1) and not worker.recut_once(four, ROOT, workers=1)
+    with pytest.raises(Conflict, match="who may be in it has changed"):
+        handing.hand_out(four, job_of(four, id_), file_of(four, job, 0))
+
+
 @pytest.mark.hazard("HZ-EXPORT-26")
 def test_the_manifest_the_ledger_and_the_folder_say_which_files_were_cut_again_and_not_why(four, tmp_path):
     job = release(four, tmp_path)
