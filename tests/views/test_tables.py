@@ -96,6 +96,29 @@ def test_what_is_masked_or_absent_is_null_and_never_a_code_or_a_nought(written):
                 assert 0 not in {row[own.name] for row in read(folder, compiled.name)}
 
 
+@pytest.mark.hazard("HZ-EXPORT-43")
+def test_values_of_one_row_are_of_one_repetition(tmp_path):
+    half = {"system": release.SNOMED, "display": "of no code"}
+    local = {"coding": [half, {"system": "urn:local", "code": "X1"}]}
+    ranges = [{"high": release.quantity(5)}, {"low": release.quantity(10), "high": release.quantity(20)}]
+    reactions = [{"manifestation": [local]}, {"manifestation": [release.concept("39579001")], "severity": "severe"}]
+    resources = [
+        release.patient("p1", "ann"),
+        release.of("Observation", "o1", code=local, valueQuantity=release.quantity(7), referenceRange=ranges),
+        release.of("AllergyIntolerance", "a1", code=release.concept("1"), reaction=reactions),
+    ]
+    release_tables.write(release.write(tmp_path / "release", resources), tmp_path / "out", shipped.definitions())
+    out = tmp_path / "out"
+    assert column(out, "observation", "reference_low", "reference_high") == [(None, 5.0)]
+    assert column(out, "observation", "code_system", "code") == [("urn:local", "X1")]
+    measured = column(
+        out, "omop_measurement", "range_low", "range_high", "measurement_source_system", "measurement_source_value"
+    )
+    assert measured == [(None, 5.0, "urn:local", "X1")]
+    reaction = column(out, "allergy_intolerance", "manifestation_system", "manifestation", "reaction_severity")
+    assert reaction == [("urn:local", "X1", None)]
+
+
 @pytest.mark.hazard("HZ-EXPORT-44")
 def test_a_person_of_two_sources_is_one_person_and_a_death_that_one_of_them_knows_is_not_lost(written):
     folder, _ = written
