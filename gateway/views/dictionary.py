@@ -19,6 +19,7 @@ FIXED = "no element: fixed, or made by the gateway"
 _FUNCTION = re.compile(r"\.?\b(?!ofType\b|extension\b)[A-Za-z]\w*\((?:[^()']|'[^']*'|\([^()]*\))*\)")
 _CHOSEN = re.compile(r"\b(\w++)\.ofType\((\w++)\)")
 _EXTENSION = re.compile(r"extension\('([^']*)'\).*")
+_INNER_EXTENSION = re.compile(r"\.extension\(.*")
 _FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}|%\w+")
 
 
@@ -46,14 +47,17 @@ def element_of(resource: str, column: Column) -> str:
 
     >>> element_of("Observation", Column("a", "value.ofType(Quantity).value", within=("component",)))
     'component.valueQuantity.value'
+    >>> element_of("Patient", Column("a", "birthDate.extension('urn:x').value"))
+    'birthDate'
     """
     if _is_fixed(column):
         return ""
     if column.path.startswith("getResourceKey"):
         return "id"
     path = ".".join((*column.within, column.path)).replace("$this.", "").replace(".$this", "")
-    if extension := _EXTENSION.search(path):
+    if extension := _EXTENSION.match(path):
         return f"extension:{extension[1]}"
+    path = _INNER_EXTENSION.sub("", path)
     path = _CHOSEN.sub(lambda match: match[1] + match[2][:1].upper() + match[2][1:], path)
     path = re.sub(r"\[\d+\]", "", _FUNCTION.sub("", path))
     element = path.removeprefix(f"{resource}.").strip(".")

@@ -11,6 +11,7 @@ import pytest
 from gateway.errors import Invalid, Refused
 from gateway.fhir import expression
 from gateway.fhir.r4 import table as r4
+from gateway.nhs.pseudonym import crowds
 from gateway.views import dictionary, download, path, release_tables, shipped, view
 from gateway.views.parquet import GROUP_ROWS
 from tests.api.people import EVERYTHING
@@ -117,6 +118,36 @@ def test_values_of_one_row_are_of_one_repetition(tmp_path):
     assert measured == [(None, 5.0, "urn:local", "X1")]
     reaction = column(out, "allergy_intolerance", "manifestation_system", "manifestation", "reaction_severity")
     assert reaction == [("urn:local", "X1", None)]
+
+
+COARSER = {
+    0: ("1950", None, "LS1", "A", None, "2024", "female", 1950),
+    1: (None, "1950s", "LS1", "A", None, "2024", "female", None),
+    2: (None, "1950s", None, "A", None, "2024", "female", None),
+    3: (None, "1950s", None, None, None, "2024", "female", None),
+    4: (None, "1950s", None, None, True, None, "female", None),
+    5: (None, None, None, None, True, None, "female", None),
+    6: (None, None, None, None, True, None, None, None),
+}
+"""Steps of k-anonymity, and what the tables then say of one person."""
+TOLD = ("birth_date", "birth_decade", "outward_postcode", "ethnicity", "deceased", "deceased_date", "gender")
+
+
+@pytest.mark.hazard("HZ-EXPORT-43")
+def test_who_left_coarser_has_the_decade_that_is_left_and_a_death_without_its_date(tmp_path):
+    ethnicity = {"url": crowds.ETHNICITY, "valueCodeableConcept": release.concept("A", "urn:ethnicity")}
+    own = {"birthDate": "1950", "gender": "female", "deceasedDateTime": "2024", "address": [{"postalCode": "LS1"}]}
+    people = [release.patient(f"p{step}", f"step{step}", extension=[ethnicity], **own) for step in COARSER]
+    masked = [json.loads(crowds.coarser(json.dumps(person).encode(), step)) for step, person in enumerate(people)]
+    release_tables.write(release.write(tmp_path / "release", masked), tmp_path / "out", shipped.definitions())
+    patients = column(tmp_path / "out", "patient", *TOLD)
+    years = column(tmp_path / "out", "omop_person", "year_of_birth")
+    assert [(*row, *year) for row, year in zip(patients, years)] == list(COARSER.values())
+    assert len(read(tmp_path / "out", "omop_death")) == len(COARSER), "that somebody died is never lost"
+    described = {(row["table"], row["column"]): row for row in rows_of(tmp_path / "out")}
+    assert all("too few" in described["patient", name]["description"] for name in TOLD)
+    decade = described["patient", "birth_decade"]
+    assert (decade["element"], decade["action"]) == ("birthDate", "birth-year")
 
 
 @pytest.mark.hazard("HZ-EXPORT-44")
