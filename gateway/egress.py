@@ -119,6 +119,8 @@ class Origin:
         """Ask for what is missing of a file: its status, 200 where it is whole now, and the seconds to wait."""
         asked = part.asked()
         with self._client.stream("GET", path, headers={**headers, **asked}) as response:
+            if part.is_whole(response):
+                return 200, None
             if response.status_code not in (200, 206):
                 return response.status_code, _seconds(response.headers.get("retry-after", ""))
             part.begin(response, bool(asked))
@@ -184,12 +186,18 @@ class _Part:
         start = self._target.tell() if self._mark else 0
         return {"Range": f"bytes={start}-", "If-Range": self._mark} if start else {}
 
+    def is_whole(self, response: httpx.Response) -> bool:
+        """Whether the server says that nothing is missing: the connection broke after the last byte."""
+        size = self._target.tell()
+        return response.status_code == 416 and response.headers.get("content-range", "") == f"bytes */{size}"
+
     def begin(self, response: httpx.Response, is_rest: bool) -> None:
         """Take the head of an answer. Raises ``Unavailable`` where what follows is not what was asked for."""
         _require_plain(response)
         if response.status_code == 200:
             self._target.seek(0)
             self._target.truncate()
+            self._began = time.monotonic()
             etag = response.headers.get("etag", "")
             self._mark = etag if etag.startswith('"') else response.headers.get("last-modified", "")
         elif not is_rest or not response.headers.get("content-range", "").startswith(f"bytes {self._target.tell()}-"):

@@ -61,7 +61,7 @@ def pull(
     finally:
         os.close(lock)
     print(json.dumps(report)) if as_json else _say(report)
-    return WITH_REJECTS if report["issues"].keys() & {"fatal", "error"} else OK
+    return WITH_REJECTS if report["issues"].keys() & pulling.FAULTS else OK
 
 
 def _require_own(into: Path) -> None:

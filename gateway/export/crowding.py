@@ -11,23 +11,20 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gateway import durable, log, records
+from gateway import durable, records
 from gateway.errors import Refused
-from gateway.export import engines, gather
 from gateway.fhir.dates import moment
 from gateway.nhs import disclosure
 from gateway.nhs.pseudonym import Pseudonymiser, crowds
 from gateway.nhs.pseudonym.crowds import Crowds, Facts
-from gateway.store import jobs
-from gateway.store.database import Store, open_store
+from gateway.store.database import open_store
 
 if TYPE_CHECKING:
     from gateway.export.cut import Part
@@ -86,50 +83,6 @@ def count(part: Part) -> tuple[int, Counts]:
     return part.number, Counts(now.state, people, codes)
 
 
-class Counting:
-    """The counts of one run, kept while it repeats: they are made again when what may leave of a part's people
-    changes."""
-
-    def __init__(self, part: Part, workers: int | None):
-        """``part`` is any part of the job: the others differ by number."""
-        self._part, self._workers = part, workers
-        self._counted: dict[int, str] = {}
-        self._decision = Decision()
-
-    def decide(self, store: Store, job: jobs.Job, todo: list[int]) -> tuple[Decision, list[int]]:
-        """The decision as of now, and the parts to cut: ``todo``, and those that were cut under another decision.
-
-        Raises ``Refused`` where fewer people leave than k, and where a project that is to be refused rather than made
-        coarser would have to be."""
-        k = job.pins["approved"].get("k", crowds.DEFAULT_K)
-        if k == 1:
-            return self._decision, todo
-        with store.read() as session:
-            parts = {number: outcome or {} for number, _, outcome in jobs.parts(session, job.id)}
-        if not self._is_counted(parts, todo):
-            self._count(store, job, parts, k)
-        cut_otherwise = {number for number, outcome in parts.items() if outcome.get("decision") != self._decision.hash}
-        return self._decision, sorted(cut_otherwise.union(todo))
-
-    def _is_counted(self, parts: Mapping[int, Mapping[str, Any]], todo: list[int]) -> bool:
-        """Whether every part was counted in the state that it was cut in, and none is to be cut."""
-        return not todo and all(self._counted.get(number) == outcome.get("state") for number, outcome in parts.items())
-
-    def _count(self, store: Store, job: jobs.Job, parts: Iterable[int], k: int) -> None:
-        people, codes = Counter[Facts](), Counter[str]()
-        every = [replace(self._part, number=number) for number in parts]
-        with closing(engines.map_parts(count, every, workers=self._workers)) as results:
-            for number, counts in results:
-                people.update(counts.people)
-                codes.update(counts.codes)
-                self._counted[number] = counts.state
-                with store.write() as session:
-                    gather.hold(session, job)
-        self._decision = decide(people, codes, k, job.pins["approved"])
-        _write(self._part, self._decision)
-        log.event("export.counted", job=job.id, count=len(every))
-
-
 def decide(people: Mapping[Facts, int], codes: Mapping[str, int], k: int, project: Mapping[str, Any]) -> Decision:
     """The decision that counts of a whole release make. The same counts make the same. Raises ``Refused``."""
     decided = crowds.crowds(people, k)
@@ -175,7 +128,7 @@ def _path(out: str, hash_: str) -> Path:
     return Path(out) / f".decision.{hash_}"
 
 
-def _write(part: Part, decision: Decision) -> None:
+def write(part: Part, decision: Decision) -> None:
     assert decision.crowds is not None and decision.common is not None
     forget(Path(part.out))
     durable.write_whole(_path(part.out, decision.hash), _written(decision.crowds, decision.common))

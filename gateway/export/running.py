@@ -14,7 +14,7 @@ from typing import Any
 
 from gateway import records
 from gateway.errors import Conflict, Refused, Unavailable
-from gateway.export import crowding, cut, engines, folder, gather, lease, manifest, part_files, standing
+from gateway.export import counting, crowding, cut, engines, folder, gather, lease, manifest, part_files, standing
 from gateway.store import faults, jobs
 from gateway.store.database import Store
 from gateway.store.session import Session
@@ -60,12 +60,12 @@ def _cut_and_release(
     store: Store, job: jobs.Job, out: Path, root: bytes, workers: int | None, progress: Progress | None
 ) -> dict[str, Any]:
     key = standing.key_of(job.pins, root)
-    counting = crowding.Counting(cut.Part(store.url, job.id, job.pins, 0, str(out), job.claim, key), workers)
+    counted = counting.Counting(cut.Part(store.url, job.id, job.pins, 0, str(out), job.claim, key), workers)
     while True:
         with store.read() as session:
             looked_at = _moment(session, job, store.clock())
             todo, total = _to_cut(session, store, job, out)
-        decision, todo = counting.decide(store, job, todo)
+        decision, todo = counted.decide(store, job, todo)
         if not todo and (released := _release(store, job, out, looked_at, decision.report)):
             return released
         parts = [

@@ -131,9 +131,6 @@ ALL = frozenset(SECTION_TYPES)
 PHARMACY = CORE | {"problems", "results", "immunisations", "alerts"}
 SOCIAL = CORE | {"immunisations", "encounters", kinds.SOCIAL_CARE, "alerts", "contacts"}
 ADDITIONAL = ALL - {kinds.SOCIAL_CARE, "provenance"}
-ONESELF = CORE | {"problems", "results", "immunisations", "procedures"}
-"""What a person is shown of their own record: no documents, no alerts, nothing that tells of where they were, and
-nothing about or from third parties."""
 CONTRIBUTED = ALL - {"choices", "provenance"}
 """What a contributor's client may write: no Consent, which would change who may see what."""
 UNWRITTEN = frozenset({"Task"})

@@ -35,7 +35,12 @@ class Progress:
 
 
 class Lost(Unavailable):
-    """The server does not know the job any more, or it failed: it has to be started again."""
+    """The server does not know the job any more, it failed, or its files are not given any more: it has to be started
+    again."""
+
+
+GONE = frozenset({404, 409, 410})
+"""The statuses of a file after which the export has to be started again."""
 
 
 class Conversation:
@@ -64,9 +69,11 @@ class Conversation:
         headers = {"Accept": "application/fhir+json", "Prefer": "respond-async"}
         reply = self._get(f"{path}?{urlencode(pairs)}" if pairs else path, headers)
         place = reply.headers.get("content-location", "")
+        if reply.status == 400 and since:
+            raise Refused("the region does not export what changed since an instant: pull all of it (--full)")
         if reply.status != 202 or not place:
             raise Refused(f"the region does not start an export: it answers {reply.status}")
-        self._origin(place)
+        self._theirs(place)
         return place
 
     def status(self, place: str) -> Progress:
@@ -85,29 +92,26 @@ class Conversation:
     def file(self, url: str, target: IO[bytes], *, needs_token: bool) -> None:
         """Bring one file whole. Raises ``Refused`` where it lies on an origin that the region's file does not name, or
         is refused; ``Unavailable`` where it does not come."""
-        origin = self._origin(url)
-        is_theirs = origin.address == _origin_of(self._region.base)
-        if needs_token and not is_theirs:
-            raise Refused(
-                "a file needs our token and lies on another origin than the region's API: it is not sent there"
-            )
+        origin = self._theirs(url) if needs_token else self._origin(url)
         for is_last in (False, True):
             token = self._authorised() if needs_token else ""
             headers = {"Authorization": token} if needs_token else {}
             status = origin.download(url, target, {"Accept": "application/fhir+ndjson", **headers}, FILE_BYTES)
             if status == 200:
                 return
+            if status in GONE:
+                raise Lost(f"the region does not give a file any more: it answers {status}", "export-lost")
             if status != 401 or is_last:
                 raise Refused(f"the region does not give a file: it answers {status}")
             self._forget(token)
 
     def forget(self, place: str) -> None:
         """https://hl7.org/fhir/uv/bulkdata/STU2/export.html#bulk-data-delete-request: we have all of it."""
-        self._origin(place).delete(place, {"Authorization": self._authorised()})
+        self._theirs(place).delete(place, {"Authorization": self._authorised()})
 
     def _get(self, url: str, headers: dict[str, str]) -> Reply:
         """GET with our token, and once more with a new one where the server says that it is none."""
-        origin = self._origin(url)
+        origin = self._theirs(url)
         token = self._authorised()
         reply = origin.get(url, headers={**headers, "Authorization": token})
         if reply.status == 401:
@@ -121,6 +125,14 @@ class Conversation:
         if address not in {_origin_of(self._region.base), *self._region.files}:
             raise Refused("the region sends us to an origin that its file does not name")
         return self._opened(address)
+
+    def _theirs(self, url: str) -> Origin:
+        """The region's own origin, the only one that our token is sent to. Raises ``Refused`` for an address of
+        another."""
+        origin = self._origin(url)
+        if origin.address != _origin_of(self._region.base):
+            raise Refused("the region sends us with our token to another origin than its API's: it is not sent there")
+        return origin
 
     def _opened(self, address: str) -> Origin:
         with self._lock:
@@ -168,6 +180,8 @@ class Conversation:
             endpoint = reply.body.get("token_endpoint")
             if reply.status != 200 or not isinstance(endpoint, str):
                 raise Refused("the region does not say where it gives tokens (.well-known/smart-configuration)")
+            if _origin_of(endpoint) not in {_origin_of(self._region.base), self._region.token}:
+                raise Refused("the region's tokens are given elsewhere: its file has to name that origin (token)")
             methods = reply.body.get("token_endpoint_auth_methods_supported", ["private_key_jwt"])
             algorithms = reply.body.get("token_endpoint_auth_signing_alg_values_supported", [self._region.algorithm])
             if "private_key_jwt" not in methods or self._region.algorithm not in algorithms:

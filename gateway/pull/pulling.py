@@ -27,6 +27,8 @@ AT_ONCE = 4
 PATIENCE = 48 * 3600
 """Seconds that an export may take."""
 INCOMING = "incoming"
+FAULTS = frozenset({"fatal", "error"})
+"""Severities that say that something of the export is not in its files."""
 Step = Callable[[str, int, int], None]
 
 
@@ -43,23 +45,24 @@ def pull(
     scope = _scope(region)
     is_next = newest is not None and newest.scope == scope and not is_full
     since = newest.until if newest is not None and is_next else ""
-    job = store.job(region.name)
+    job = None if is_full else store.job(region.name)
     if job is None or (job.since, job.scope) != (since, scope):
         job = Job(region=region.name, place=conversation.kick_off(since), since=since, scope=scope)
         store.keep(job)
+    ours = into / INCOMING / region.name
+    folder = ours / hashlib.sha256(job.place.encode()).hexdigest()[:32]
     try:
         announced = _awaited(conversation, job.place, pause, step)
+        _fetch(conversation, announced, folder, step)
     except Lost:
         store.drop(region.name)
         raise
-    folder = into / INCOMING / hashlib.sha256(job.place.encode()).hexdigest()[:32]
-    _fetch(conversation, announced, folder, step)
     release = Release(
         region=region.name, number=(newest.number if newest is not None else 0) + 1, until=announced.until, since=since,
         scope=scope, applied=now, facts=json.dumps(announced.facts, sort_keys=True),
     )  # fmt: skip
     report = _apply(store, release, announced, folder)
-    shutil.rmtree(into / INCOMING)
+    shutil.rmtree(ours)
     try:
         conversation.forget(job.place)
     except (Refused, Unavailable):  # it expires by itself
@@ -91,7 +94,7 @@ def _fetch(conversation: Conversation, announced: Announced, folder: Path, step:
 
     def fetch(file: File) -> None:
         path = folder / file.stored
-        if path.exists():
+        if path.exists() and _is_whole(file, path):
             return
         part = path.with_suffix(".part")
         part.unlink(missing_ok=True)
@@ -115,8 +118,18 @@ def _fetch(conversation: Conversation, announced: Announced, folder: Path, step:
             raise
 
 
+def _is_whole(file: File, path: Path) -> bool:
+    """Whether a file that waits is the one that the manifest names now; one without a digest is fetched again."""
+    try:
+        verified.require_digest(file, path)
+    except Refused:
+        return False
+    return bool(file.sha256)
+
+
 def _apply(store: ResearchStore, release: Release, announced: Announced, folder: Path) -> dict[str, Any]:
-    """Apply what lies in the folder; a file whose lines are wrong goes, so that the next pull fetches it anew."""
+    """Apply what lies in the folder; a file whose lines are wrong goes, so that the next pull fetches it anew. What the
+    region itself says is not all of it takes nothing away, and the next pull asks since the same instant again."""
     by_use: dict[str, list[File]] = {"output": [], "deleted": [], "error": []}
     for file in announced.files:
         by_use[file.use].append(file)
@@ -130,6 +143,8 @@ def _apply(store: ResearchStore, release: Release, announced: Announced, folder:
                 raise
 
     errors = Counter(read_all("error", verified.severities))
+    if errors.keys() & FAULTS:
+        release = Release(**{**release.model_dump(), "until": release.since, "is_part": True})
     brought, gone = store.apply(
         release, read_all("deleted", verified.deletions), read_all("output", verified.resources)
     )

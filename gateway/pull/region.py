@@ -14,7 +14,7 @@ from gateway.errors import Refused
 ALGORITHMS = ("ES384", "RS384")
 """https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html: what every server takes."""
 NEEDED = {"name": str, "base": str, "client": str, "key": str, "kid": str}
-OTHER: dict[str, type] = {"algorithm": str, "types": list, "group": str, "files": list}
+OTHER: dict[str, type] = {"algorithm": str, "types": list, "group": str, "token": str, "files": list}
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{1,39}\Z")
 _GROUP_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
@@ -24,7 +24,8 @@ _GROUP_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 class Region:
     """``base`` is the address of its FHIR API, ``client`` the id that it registered for us, ``private`` our key in PEM
     with its ``kid`` and ``algorithm``. ``types`` are those asked for, all where there are none; ``group`` is the id of
-    a Group, "" for everybody of the project. ``files`` are other origins that its files may lie on."""
+    a Group, "" for everybody of the project. ``token`` is the origin of its token endpoint where that is another than the
+    base's, ``files`` are other origins that its files may lie on."""
 
     name: str
     base: str
@@ -34,6 +35,7 @@ class Region:
     algorithm: str = "ES384"
     types: tuple[str, ...] = ()
     group: str = ""
+    token: str = ""
     files: tuple[str, ...] = ()
 
 
@@ -51,6 +53,7 @@ def read(path: Path) -> Region:
     return Region(
         table["name"], table["base"].rstrip("/"), table["client"], _key(path.parent / table["key"]), table["kid"],
         table.get("algorithm", "ES384"), tuple(table.get("types", ())), table.get("group", ""),
+        table.get("token", "").rstrip("/"),
         tuple(address.rstrip("/") for address in table.get("files", ())),
     )  # fmt: skip
 

@@ -39,8 +39,8 @@ class Job(_Kept, table=True):
 
 
 class Release(_Kept, table=True):
-    """A release that was applied: when its data was so (``until``, an instant), since when ("" for all) and what was
-    asked for, and what the region said of it."""
+    """A release that was applied: when its data was so (``until``, an instant; that of ``since`` where it is a part),
+    since when ("" for all) and what was asked for, whether the region told of errors in it, and what it said of it."""
 
     __tablename__ = "pull_release"
     region: str = Field(sa_column=Column(String(40), primary_key=True))
@@ -48,6 +48,7 @@ class Release(_Kept, table=True):
     until: str
     since: str
     scope: str
+    is_part: bool = False
     applied: int = Field(sa_column=Column(BigInteger, nullable=False))
     facts: str
 
@@ -119,7 +120,7 @@ class ResearchStore:
     ) -> tuple[Counter[str], int]:
         """Apply a release, and forget its job: how many resources of each type it brought, and how many went.
 
-        What its region names as deleted goes first. After a release of all, what it does not hold goes as well.
+        What its region names as deleted goes first. After a whole release of all, what it does not hold goes as well.
         Whatever ``deleted`` and ``resources`` raise leaves the store as it was.
         """
         brought: Counter[str] = Counter()
@@ -129,7 +130,7 @@ class ResearchStore:
             while batch := dict(islice(waiting, BATCH)):
                 brought.update(name for name, _ in batch)
                 _upsert(rows, release, batch)
-            if not release.since:
+            if not release.since and not release.is_part:
                 gone += _delete_older(rows, release)
             rows.execute(sqlalchemy.insert(Release).values(**release.model_dump()))
             _drop_job(rows, release.region)

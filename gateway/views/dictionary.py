@@ -34,11 +34,20 @@ def text(views: Iterable[View], profile: str, pin: str) -> str:
         for column in view.columns:
             element = element_of(view.resource, column)
             is_fixed = not element and _is_fixed(column)
-            rows.writerow([
+            rows.writerow(map(_plain, (
                 view.name, column.name, _type(column), column.kind, " / ".join((*column.within, column.path)), element,
                 FIXED if is_fixed else _action(view.resource, element, lines), column.description,
-            ])  # fmt: skip
+            )))  # fmt: skip
     return written.getvalue()
+
+
+def _plain(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula.
+
+    >>> _plain("=1+1"), _plain("code")
+    ("'=1+1", 'code')
+    """
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def element_of(resource: str, column: Column) -> str:

@@ -109,9 +109,11 @@ BODIES = [
     ("/sandbox/permission", "application/json", b'{"number":1,"basis":"permission"}', 400, "body: number, basis and reason are needed, as strings"),
     ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","number":"{ANN}","basis":"permission"}}'.encode(), 400,
      "body: JSON, each name once"),
-    ("/sandbox/permission", "application/json", f'{{"number":"{SECRET}","basis":"permission"}}'.encode(), 400, "number"),
-    ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","basis":"{SECRET}"}}'.encode(), 400, "basis: permission or permission-extended"),
-    ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","basis":"permission-extended"}}'.encode(), 400, "reason"),
+    ("/sandbox/permission", "application/json", f'{{"number":"{SECRET}","basis":"permission"}}'.encode(), 400,
+     "number: 10 digits of which the last one checks the others"),
+    ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","basis":"{SECRET}"}}'.encode(), 400,
+     "basis: permission or permission-extended or self-claimed-lr or emergency or court-order or statute or public-interest or denied"),
+    ("/sandbox/permission", "application/json", f'{{"number":"{ANN}","basis":"permission-extended"}}'.encode(), 400, "reason: 10 to 500 characters"),
 ]  # fmt: skip
 
 

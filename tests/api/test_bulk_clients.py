@@ -104,3 +104,8 @@ def test_gateway_pull_keeps_our_own_release_whole(region, tmp_path, monkeypatch,
     with ResearchStore(f"sqlite:///{tmp_path / 'research' / 'research.db'}") as store:
         assert store.counts("north") == report["held"] == report["resources"]
     assert fetched(tmp_path / "research") == {}, "what was fetched lies in the store alone"
+    assert main(["pull", str(toml), "--into", str(tmp_path / "research")]) == 2
+    assert "--full" in capsys.readouterr().err, "this gateway knows no _since yet"
+    assert main(["pull", str(toml), "--into", str(tmp_path / "research"), "--full", "--json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["held"] == report["held"] and again["release"] == 2

@@ -103,15 +103,11 @@ def test_two_versions_are_replayed_over_what_was_audited(asked, capsys, tmp_path
     assert main(["access", "diff", "now", "now"]) == 0
     capsys.readouterr()
     assert main(["access", "diff", "now", str(tmp_path / "signed.json"), "--json"]) == 1
-    change, counts = (json.loads(line) for line in capsys.readouterr().out.splitlines())
-    assert (change["role"], change["act"], change["events"], change["callers"], change["gains"]) == (
-        "R8000",
-        "shared",
-        2,
-        2,
-        [],
-    )
-    assert "Condition (others')" in change["loses"] and "AllergyIntolerance (others')" not in change["loses"]
-    assert (counts["changes"], counts["unknown"]) == (1, 0)
+    *changes, counts = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    for change in changes:  # two callers of one role whose activities differ
+        assert (change["role"], change["act"], change["gains"]) == ("R8000", "shared", [])
+        assert "Condition (others')" in change["loses"] and "AllergyIntolerance (others')" not in change["loses"]
+    assert [(change["events"], change["callers"]) for change in changes] == [(1, 1), (1, 1)]
+    assert (counts["changes"], counts["unknown"]) == (2, 0)
     assert main(["access", "diff", "now", str(tmp_path / "signed.json")]) == 1
-    assert "Clinical Practitioner (R8000), shared Patient: 2 events of 2 callers; loses " in capsys.readouterr().out
+    assert "Clinical Practitioner (R8000), shared Patient: 1 events of 1 callers; loses " in capsys.readouterr().out

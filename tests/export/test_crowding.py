@@ -7,7 +7,7 @@ import pytest
 
 from gateway.attack import seen, uniqueness
 from gateway.errors import GatewayError, Refused
-from gateway.export import asking, crowding, cut, running, standing
+from gateway.export import asking, counting, crowding, cut, running, standing
 from gateway.nhs.pseudonym import crowds
 from gateway.store import jobs, ledger
 from tests.export.conftest import ROOT
@@ -89,13 +89,13 @@ def test_the_same_again_has_the_same_bytes_and_counts_every_part_again(released,
 def test_a_part_cut_under_another_decision_is_cut_again(loaded, approved, tmp_path, monkeypatch):
     approved(k=K)
     job = asking.start(loaded, "study", "tester", optout_days=7, root=ROOT)
-    counting = crowding.Counting(crowding_part(loaded, job, tmp_path), 1)
+    counted = counting.Counting(crowding_part(loaded, job, tmp_path), 1)
     with loaded.write() as session:
         jobs.finish_part(session, job, 0, {"decision": "another", "state": ""})
         taken = jobs.take(session, job)
-    decision, todo = counting.decide(loaded, taken, [])
+    decision, todo = counted.decide(loaded, taken, [])
     assert todo == [0] and decision.hash
-    assert crowding.of(counting._part).crowds is None, "a part of no decision is cut without one"
+    assert crowding.of(counted._part).crowds is None, "a part of no decision is cut without one"
 
 
 def test_a_folder_that_is_handed_over_holds_the_release_alone(loaded, approved, tmp_path):

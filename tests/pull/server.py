@@ -24,7 +24,7 @@ class Server:
         self.times: Counter[str] = Counter()
         self.queries: list[dict[str, list[str]]] = []
         self.forms: list[dict[str, list[str]]] = []
-        self.elsewhere = ""
+        self.elsewhere = self.status_elsewhere = self.token_elsewhere = ""
         self.polls = 0
         self.says_digests = True
 
@@ -85,17 +85,21 @@ def serving(state: Server):
         def do_GET(self):
             base, path = f"http://{self.headers['Host']}", urlsplit(self.path).path
             if path.endswith("/.well-known/smart-configuration"):
-                smart = {"token_endpoint": f"{base}/token", "capabilities": ["permission-v2"]}
+                smart = {"token_endpoint": f"{state.token_elsewhere or base}/token", "capabilities": ["permission-v2"]}
                 return self.answer(200, json.dumps(smart).encode())
             if self.headers.get("Authorization") != f"Bearer token-{state.asked['token']}":
                 state.asked["stranger"] += 1
                 return self.answer(401)
             if state.behaves("token is none"):
                 return self.answer(401)
+            if path.endswith("/$export") and "_since" in self.path and state.behaves("no since"):
+                return self.answer(400)
             if path.endswith("/$export"):
                 state.asked["export"] += 1
                 state.queries.append(parse_qs(urlsplit(self.path).query))
-                return self.answer(202, Content_Location=f"{base}/jobs/{state.asked['export']}")
+                return self.answer(
+                    202, Content_Location=f"{state.status_elsewhere or base}/jobs/{state.asked['export']}"
+                )
             if path.startswith("/jobs/"):
                 return self.status(base)
             return self.file(path.rpartition("/")[2])
@@ -115,9 +119,10 @@ def serving(state: Server):
             content = {**state.files, **state.deleted, **state.errors}[name]
             if state.behaves("redirect"):
                 return self.answer(302, Location="http://169.254.169.254/latest")
-            if state.behaves("refused"):
-                return self.answer(403)
-            if state.behaves("changed"):
+            for how, status in (("refused", 403), ("gone", 410), ("taken away", 409)):
+                if state.behaves(how):
+                    return self.answer(status)
+            if b"kept" in content and state.behaves("changed"):
                 content = content.replace(b"kept", b"KEPT")
             if state.behaves("compressed"):
                 return self.answer(200, content, Content_Encoding="gzip")

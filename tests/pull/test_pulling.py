@@ -85,7 +85,7 @@ def test_a_release_is_pulled_and_then_what_changed_since(world):
     report = world.pull()
     assert world.held() == WHOLE and report["resources"] == {"Observation": 3, "Patient": 2}
     assert world.pauses.count(7) == 2, "Retry-After is waited for"
-    assert server.asked["forgotten"] == 1 and not (world.folder / pulling.INCOMING).exists()
+    assert server.asked["forgotten"] == 1 and not list((world.folder / pulling.INCOMING).iterdir())
     assert server.forms[0]["scope"] == ["system/*.rs"] and server.queries == [{}]
     server.until = "2026-02-01T00:00:00.000Z"
     server.files = {"Patient.0.ndjson": line("Patient", "c")}
@@ -145,7 +145,7 @@ def test_what_is_wrong_applies_nothing_and_the_next_pull_mends_it(world, how, ki
     assert world.held() == {}
     world.pull()
     assert world.held() == WHOLE and world.server.asked["export"] == (2 if how == "lost" else 1)
-    if how in ("changed", "refused"):
+    if how in ("changed", "refused"):  # 403 may be a passing refusal: what is whole is not fetched again
         assert sum(world.server.asked[name] for name in world.server.files) == 4
 
 
@@ -200,6 +200,69 @@ def test_a_file_of_another_length_than_announced_refuses_the_release(world):
     with pytest.raises(Refused, match="not as many lines"):
         world.pull()
     assert world.held() == {}
+
+
+@pytest.mark.parametrize("how", ["gone", "taken away"])
+def test_an_export_whose_files_are_not_given_any_more_is_asked_for_again(world, how):
+    world.server.times[how] = 1
+    with pytest.raises(Unavailable, match="does not give a file any more"):
+        world.pull()
+    world.pull()
+    assert world.held() == WHOLE and world.server.asked["export"] == 2
+
+
+def test_what_the_region_says_is_not_all_of_it_takes_nothing_away(world):
+    world.pull()
+    outcome = {"resourceType": "OperationOutcome", "issue": [{"severity": "error"}]}
+    world.server.files = {"Patient.0.ndjson": line("Patient", "a")}
+    world.server.errors = {"OperationOutcome.0.ndjson": json.dumps(outcome).encode() + b"\n"}
+    assert world.pull(is_full=True)["gone"] == 0 and world.held() == WHOLE
+    world.server.errors = {}
+    world.pull()
+    assert world.server.queries[-1] == {} and world.held() == {"Patient": ["a"]}, "the next pull asks for all of it"
+
+
+def test_a_pull_leaves_alone_what_waits_of_another_region(world):
+    waiting = world.folder / pulling.INCOMING / "south" / "job" / "output-0000001.ndjson"
+    waiting.parent.mkdir(parents=True)
+    waiting.write_bytes(line("Patient", "s"))
+    world.pull()
+    assert waiting.exists()
+
+
+def test_a_file_that_waits_is_held_against_the_manifest_of_today(world):
+    """The region makes its files again under other numbers between two pulls of one job."""
+    world.server.times["refused"] = 1
+    with pytest.raises(Refused):
+        world.pull()
+    files = dict(reversed(world.server.files.items()))
+    world.server.files = {name: content.replace(b"kept", b"new!") for name, content in files.items()}
+    world.pull()
+    assert world.held() == WHOLE
+    assert json.loads(next(world.store.bodies("north", "Patient")))["note"] == "new!"
+
+
+def test_a_region_without_since_is_pulled_whole_when_asked(world):
+    world.pull()
+    world.server.times["no since"] = 1
+    with pytest.raises(Refused, match="--full"):
+        world.pull()
+    world.pull(is_full=True)
+    assert world.held() == WHOLE
+
+
+@pytest.mark.parametrize("where", ["status", "token"])
+def test_nobody_else_is_asked_with_our_token_nor_for_it(world, where):
+    with serving(other := Server()) as elsewhere:
+        other.files = world.server.files
+        setattr(world.server, f"{where}_elsewhere", elsewhere)
+        with pytest.raises(Refused, match="it is not sent there" if where == "status" else "has to name that origin"):
+            world.pull(files=(elsewhere,))
+        assert not other.asked
+        if where == "token":
+            with pytest.raises(Refused, match="gives no token|does not start"):
+                world.pull(token=elsewhere)
+            assert other.asked["token"] > 0, "the region's file names it"
 
 
 def test_our_token_goes_to_no_other_origin(world):

@@ -103,8 +103,9 @@ class _Type:
 
 class Pseudonymiser:
     """Pseudonymises whole people for one project. ``kept`` counts resources, ``dropped`` what was left out of them, by
-    path, ``dropped_people`` of how many people. ``year`` is that of the release, by which the living are ninety. ``common`` are the codes that enough people
-    hold, as ``held`` names them: others are masked. None: nobody counted, and all leave.
+    path, ``dropped_people`` of how many people. ``year`` is that of the release, by which the living are ninety.
+    ``common`` are the codes that enough people hold, as ``held`` names them: others are masked. None: nobody counted,
+    and all leave.
 
     Raises ``Refused`` for a setting that is none, and for a profile with days in an ``export``.
     """

@@ -47,7 +47,8 @@ NEVER_TYPES = frozenset({
     "base64Binary", "uri", "url", "canonical", "oid", "uuid", "instant", "time", "ContactDetail", "Timing", "SampledData",
 })  # fmt: skip
 NEVER_NAMES = frozenset({
-    "name", "telecom", "photo", "contact", "communication", "text", "note", "comment", "description", "display", "div", "valueString",
+    "name", "telecom", "photo", "contact", "communication", "text", "note", "comment", "description", "display", "div",
+    "valueString",
     "conclusion", "presentedForm", "attachment", "content", "patientInstruction", "additionalInstruction", "instruction", "contained",
     "participant", "performer", "requester", "recorder", "asserter", "managingOrganization", "generalPractitioner", "serviceProvider",
     "location", "line", "city", "district", "state", "multipleBirthInteger", "multipleBirthBoolean", "link", "source", "lotNumber",
@@ -56,7 +57,8 @@ NEVER_NAMES = frozenset({
 })  # fmt: skip
 """The second, independent list: by name and by type. No profile may touch these, whatever its author thought."""
 NEVER_EXTENSIONS = re.compile(
-    r"(?i)address|birth|name|identifier|nhs-?number|postcode|telecom|contact|place|religion|occupation|author|practitioner"
+    r"(?i)address|birth|name|identifier|nhs-?number|postcode|telecom|contact|place"
+    r"|religion|occupation|author|practitioner"
 )
 """The same for extensions, which R4 does not type: by words of their URL."""
 REASON = ": "

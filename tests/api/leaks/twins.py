@@ -97,6 +97,7 @@ CASES = (
     Case("Objecting", but=SUMMARY, **WHOLE),
     Case("Unpermitted", **{**WHOLE, "basis": ""}),
     Case("Expired", **{**WHOLE, "basis": "expired"}),
+    Case("Claimed", bit=labels.SENSITIVE, **{**ITEM, "basis": "self-claimed-lr"}),
     Case("Discharged", **WHOLE),
     Case("Dead", **WHOLE),
     Case("Elsewhere", EVERYBODY - {"dr-other"}, "dr-other", basis=""),
