@@ -14,6 +14,7 @@ from gateway.views.view import Column, View
 
 HEADINGS = ("table", "column", "parquet_type", "fhir_type", "path", "element", "action", "description")
 NOT_IN_PROFILE = "not in the profile: always null"
+IN_PART = "in the profile in part"
 WORKED_OUT = "worked out of several elements: see the path"
 FIXED = "no element: fixed, or made by the gateway"
 _FUNCTION = re.compile(r"\.?\b(?!ofType\b|extension\b)[A-Za-z]\w*\((?:[^()']|'[^']*'|\([^()]*\))*\)")
@@ -104,4 +105,6 @@ def _action(resource: str, element: str, lines: Mapping[str, Mapping[str, str]] 
     parts = [element] if element.startswith("extension:") else element.split(".")
     wholes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     action = next((of_type[whole] for whole in wholes if whole in of_type), "drop")
+    if action == "drop" and any(line.startswith(f"{element}.") for line in of_type):
+        return IN_PART
     return NOT_IN_PROFILE if action == "drop" else action
