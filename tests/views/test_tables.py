@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as parquet
 import pytest
 
+from gateway import durable
 from gateway.errors import Invalid, Refused
 from gateway.fhir import expression
 from gateway.fhir.r4 import table as r4
@@ -353,6 +354,28 @@ def test_a_run_that_was_killed_can_be_run_again(tmp_path):
         "mine.parquet",
         "tables.json",
     ]
+
+
+def test_whenever_a_run_is_killed_its_folder_has_the_mark_by_which_it_is_taken_again(tmp_path, monkeypatch):
+    source, out = release.write(tmp_path / "release"), tmp_path / "out"
+    seen: list[set[str]] = []
+
+    def watched(descriptor: int) -> None:
+        seen.append({path.name for path in out.iterdir()})
+
+    monkeypatch.setattr(durable.os, "fsync", watched)
+    release_tables.write(source, out, [of("id")])
+    assert len(seen) > 4 and all(release_tables.MARK in names for names in seen)
+
+
+@pytest.mark.hazard("HZ-EXPORT-44")
+def test_the_row_of_a_person_is_the_same_in_whatever_order_their_patients_come(tmp_path):
+    differing = [release.patient("p1", "ann", gender="female"), release.patient("p2", "ann", gender="male")]
+    rows = []
+    for name, resources in (("a", differing), ("b", differing[::-1])):
+        release_tables.write(release.write(tmp_path / name, resources), tmp_path / f"{name}-out", shipped.definitions())
+        rows.append(read(tmp_path / f"{name}-out", "omop_person"))
+    assert rows[0] == rows[1] and rows[0][0]["gender_source_value"] == "female"
 
 
 def test_a_file_that_cannot_be_read_as_a_view_is_refused(tmp_path):
