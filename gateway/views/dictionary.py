@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway.fhir.r4 import table
 from gateway.nhs.pseudonym import policy
+from gateway.nhs.pseudonym.crowds import QUASI_IDENTIFIERS
 from gateway.views import parquet
 from gateway.views.view import Column, View
 
@@ -21,12 +22,16 @@ _FUNCTION = re.compile(r"\.?\b(?!ofType\b|extension\b)[A-Za-z]\w*\((?:[^()']|'[^
 _CHOSEN = re.compile(r"\b(\w++)\.ofType\((\w++)\)")
 _EXTENSION = re.compile(r"extension\('([^']*)'\).*")
 _INNER_EXTENSION = re.compile(r"\.extension\(.*")
+_QUASI = frozenset(name for names in QUASI_IDENTIFIERS.values() for name in names)
+_STATUSES = frozenset({"clinicalStatus", "verificationStatus", "dataAbsentReason"})
+"""Elements whose codes stay however few people have them: ``crowds.STATUS_SYSTEMS``."""
 _FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}|%\w+")
 
 
-def text(views: Iterable[View], profile: str, pin: str) -> str:
+def text(views: Iterable[View], profile: str, pin: str, k: object = 1) -> str:
     """The dictionary as CSV, a row for each column. ``profile`` is the allow-list that the release was cut by, and
-    ``pin`` its hash. Where that is not the allow-list of this installation, no action is known."""
+    ``pin`` its hash. Where that is not the allow-list of this installation, no action is known. ``k`` is how many people
+    must share a fact or a code of the release."""
     lines = policy.lines(profile) if pin and policy.policy_hash(profile) == pin else None
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
@@ -35,9 +40,12 @@ def text(views: Iterable[View], profile: str, pin: str) -> str:
         for column in view.columns:
             element = element_of(view.resource, column)
             is_fixed = not element and _is_fixed(column)
+            action = FIXED if is_fixed else _action(view.resource, element, lines)
+            if type(k) is int and k > 1:
+                action += _of_few(view.resource, element, action, k)
             rows.writerow(map(_plain, (
                 view.name, column.name, _type(column), column.kind, " / ".join((*column.within, column.path)), element,
-                FIXED if is_fixed else _action(view.resource, element, lines), column.description,
+                action, column.description,
             )))  # fmt: skip
     return written.getvalue()
 
@@ -49,6 +57,18 @@ def _plain(cell: str) -> str:
     ("'=1+1", 'code')
     """
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
+def _of_few(resource: str, element: str, action: str, k: int) -> str:
+    """What is done further to a fact or a code that too few people share.
+
+    >>> _of_few("Patient", "gender", "keep", 5), _of_few("Condition", "clinicalStatus", "keep", 5)
+    ('; coarser or masked where fewer than 5 people share it', '')
+    """
+    if resource == "Patient" and action and action != NOT_IN_PROFILE and element in _QUASI:
+        return f"; coarser or masked where fewer than {k} people share it"
+    is_code = action.partition(":")[0] == "code-only" and _STATUSES.isdisjoint(element.split("."))
+    return f"; masked where fewer than {k} people have it" if is_code else ""
 
 
 def element_of(resource: str, column: Column) -> str:

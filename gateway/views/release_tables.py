@@ -90,7 +90,9 @@ def _name_all(
     """Give every file its name, the list last."""
     files = {f"{name}.parquet": digest for outcome in outcomes for name, (_, digest) in outcome.tables.items()}
     profile, pin = (str(source.extension.get(name, "")) for name in ("profile", "policy"))
-    described = dictionary.text(sorted(views, key=lambda view: view.name), profile, pin)
+    few = source.extension.get("kAnonymity")
+    k = few.get("k") if isinstance(few, dict) else 1
+    described = dictionary.text(sorted(views, key=lambda view: view.name), profile, pin, k)
     files[DICTIONARY] = _write(out, DICTIONARY, described.encode())
     _write(out, LIST, _listing(source, views, definitions, files))
     durable.rename({_temporary(out, name): out / name for name in files})

@@ -478,6 +478,26 @@ def test_an_allow_list_that_is_not_the_one_of_the_release_is_not_told(tmp_path, 
     assert [row["action"] for row in rows_of(tmp_path / "out")] == [""]
 
 
+@pytest.mark.parametrize("few, k", [({"k": 7}, 7), ({"k": 1}, 0), ({"k": "7"}, 0), ("7", 0), (None, 0)])
+def test_the_dictionary_says_what_is_masked_further_because_few_people_share_it(tmp_path, few, k):
+    source = release.write(tmp_path / "release")
+    about = json.loads((source / "manifest.json").read_bytes())
+    about["extension"]["kAnonymity"] = few
+    (source / "manifest.json").write_text(json.dumps(about))
+    release_tables.write(source, tmp_path / "out", shipped.definitions())
+    actions = {(row["table"], row["column"]): row["action"] for row in rows_of(tmp_path / "out")}
+    fact, code = (
+        f"; coarser or masked where fewer than {k} people share it",
+        f"; masked where fewer than {k} people have it",
+    )
+    for key, action, further in (
+        (("patient", "gender"), "keep", fact), (("patient", "birth_decade"), "birth-year", fact), (("omop_person", "year_of_birth"), "birth-year", fact),
+        (("condition", "code"), "code-only", code), (("condition", "id"), "pseudonym", ""),
+        (("condition", "verification_status"), "code-only", ""),
+    ):  # fmt: skip
+        assert actions[key] == action + (further if k else "")
+
+
 def test_every_column_of_a_shipped_view_reads_an_element_of_r4():
     for compiled in (shipped.compiled(definition) for definition in shipped.definitions()):
         for own in compiled.columns:
