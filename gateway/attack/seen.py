@@ -100,18 +100,26 @@ def _lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _add_facts(facts: dict[str, str], patient: Mapping[str, Any]) -> None:
     facts_told = {
-        "born": patient.get("birthDate", "") or _decade(patient),
-        "sex": patient.get("gender", ""),
-        "district": "".join(address.get("postalCode", "") for address in patient.get("address", ())),
+        "born": patient.get("birthDate", "") or _decade(patient) or _masked(patient, "birthDate"),
+        "sex": patient.get("gender", "") or _masked(patient, "gender"),
+        "district": "".join(
+            address.get("postalCode", "") or _masked(address, "postalCode") for address in patient.get("address", ())
+        ),
         "ethnicity": "".join(
-            _code(extension, ("valueCodeableConcept",))
+            _code(extension, ("valueCodeableConcept",)) or "masked"
             for extension in patient.get("extension", ())
             if extension.get("url", "").endswith(_ETHNICITY)
         ),
-        "died": patient.get("deceasedDateTime", "") or ("yes" if patient.get("deceasedBoolean") else ""),
+        "died": patient.get("deceasedDateTime", "")
+        or ("yes" if patient.get("deceasedBoolean") else _masked(patient, "deceasedDateTime")),
         "patients": str(int(facts["patients"]) + 1),
     }
     facts.update({name: value for name, value in facts_told.items() if value})
+
+
+def _masked(element: Mapping[str, Any], name: str) -> str:
+    """Whether something says that it was left out is told apart from whether there was anything."""
+    return "masked" if f"_{name}" in element else ""
 
 
 def _decade(patient: Mapping[str, Any]) -> str:

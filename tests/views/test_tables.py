@@ -498,6 +498,14 @@ def test_the_dictionary_says_what_is_masked_further_because_few_people_share_it(
         assert actions[key] == action + (further if k else "")
 
 
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_description_of_others_is_no_formula_in_the_dictionary(tmp_path, start):
+    evil = start + 'HYPERLINK("http://evil.example")'
+    source = release.write(tmp_path / "release", [release.patient("p1", "ann")])
+    release_tables.write(source, tmp_path / "out", [of("id", description=evil)])
+    assert [row["description"] for row in rows_of(tmp_path / "out")] == [f"'{evil}"]
+
+
 def test_every_column_of_a_shipped_view_reads_an_element_of_r4():
     for compiled in (shipped.compiled(definition) for definition in shipped.definitions()):
         for own in compiled.columns:

@@ -1,7 +1,9 @@
 """k-anonymity: which facts tell who somebody is, how they are made coarser, and how coarse whose must be.
 
 The facts of a person are compared as they would leave. Who shares theirs with fewer than k people is made coarser, step
-by step, until k people look the same at that step. A masked fact is a value like any other: k people must share it.
+by step, until k people look the same at that step. A masked fact is a value like any other: k people must share it. A
+fact that a step takes away is written as masked for everybody, also for those who never had it: else the few who had it
+would be known among the many who had not.
 """
 
 from __future__ import annotations
@@ -71,12 +73,12 @@ def facts(patients: Iterable[bytes]) -> Facts:
 
 def _facts(patient: Mapping[str, Any]) -> Facts:
     extensions = {extension["url"]: extension for extension in patient.get("extension", ())}
-    died = patient.get("deceasedDateTime", "") or (
-        "yes" if patient.get("deceasedBoolean") or "_deceasedDateTime" in patient else ""
-    )
+    died = patient.get("deceasedDateTime", "") or _mask(patient, "deceasedDateTime")
+    died = died or ("yes" if patient.get("deceasedBoolean") else "")
     born = patient.get("birthDate", "") or _masked_birth(patient)
-    district = "+".join(sorted(address.get("postalCode", "") for address in patient.get("address", ())))
-    sex = patient.get("gender", "") or _code(extensions.get(BIRTH_SEX))
+    addresses = patient.get("address", ())
+    district = "+".join(sorted(text.get("postalCode", "") or _mask(text, "postalCode") or "none" for text in addresses))
+    sex = patient.get("gender", "") or _code(extensions.get(BIRTH_SEX)) or _mask(patient, "gender")
     return born, sex, district, _code(extensions.get(ETHNICITY)), died
 
 
@@ -88,16 +90,23 @@ def _masked_birth(patient: Mapping[str, Any]) -> str:
     return next((extension["valueCode"] for extension in extensions if extension["url"] == DECADE), "masked")
 
 
+def _mask(element: Mapping[str, Any], name: str) -> str:
+    return "masked" if f"_{name}" in element else ""
+
+
 def _code(extension: Mapping[str, Any] | None) -> str:
-    codings = ((extension or {}).get("valueCodeableConcept") or {}).get("coding", ())
-    return "+".join(sorted(str(coding.get("code", "")) for coding in codings))
+    """The codes of an extension; "masked" for one that has none, "" where there is none."""
+    if extension is None:
+        return ""
+    codings = (extension.get("valueCodeableConcept") or {}).get("coding", ())
+    return "+".join(sorted(str(coding.get("code", "")) for coding in codings)) or "masked"
 
 
 def at(about: Facts, step: int) -> Facts:
     """Facts as they are after so many steps. Facts that are coarse already stay as they are.
 
     >>> at(("1950", "female", "LS1", "A", "2024"), 1), at(("1950", "female", "LS1", "A", "2024"), 4)
-    (('1950s', 'female', 'LS1', 'A', '2024'), ('1950s', 'female', '', '', 'yes'))
+    (('1950s', 'female', 'LS1', 'A', '2024'), ('1950s', 'female', 'masked', 'masked', 'yes'))
     """
     coarse = dict(zip(_NAMES, about, strict=True))
     for name, becomes, _ in STEPS[:step]:
@@ -116,7 +125,7 @@ def decade(born: str) -> str:
 
 _COARSER: dict[str, Callable[[str], str]] = {
     "decade": decade,
-    "": lambda _: "",
+    "": lambda _: "masked",
     "yes": lambda died: "yes" if died else "",
 }
 
@@ -168,14 +177,15 @@ def _join(kept: list[dict[Facts, int]], few: Facts) -> None:
 
 
 def coarser(patient: bytes, step: int) -> bytes:
-    """A Patient that leaves, after so many steps. What is taken away says that it is masked; a date of death becomes
-    that the person died."""
+    """A Patient that leaves, after so many steps. What a step takes away says that it is masked, also where there was
+    nothing; a date of death becomes that the person died. Elements are in the order of their names: that of a source
+    would tell whose record it is."""
     if not step:
         return patient
     resource = _decode(patient)
     for name, becomes, _ in STEPS[:step]:
         _CHANGES[name](resource, becomes)
-    return _encode(resource)
+    return _encode(dict(sorted(resource.items(), key=lambda item: (item[0] != "resourceType", item[0]))))
 
 
 def _coarser_birth(patient: dict[str, Any], becomes: str) -> None:
@@ -184,29 +194,23 @@ def _coarser_birth(patient: dict[str, Any], becomes: str) -> None:
         masked = msgspec.json.decode(MASKED)
         if becomes:
             masked["extension"].append({"url": DECADE, "valueCode": decade(born)})
-        if born or "_birthDate" in patient:
-            patient["_birthDate"] = masked
+        patient["_birthDate"] = masked
 
 
 def _without_sex(patient: dict[str, Any], _becomes: str) -> None:
-    if patient.pop("gender", ""):
-        patient["_gender"] = msgspec.json.decode(MASKED)
-    _without_concept(patient, BIRTH_SEX)
+    patient.pop("gender", "")
+    patient["_gender"] = msgspec.json.decode(MASKED)
+    patient["extension"] = [it for it in patient.get("extension", ()) if it["url"] != BIRTH_SEX]
 
 
 def _without_district(patient: dict[str, Any], _becomes: str) -> None:
-    if "address" in patient:
-        patient["address"] = [{"_postalCode": msgspec.json.decode(MASKED)}]
+    patient["address"] = [{"_postalCode": msgspec.json.decode(MASKED)}]
 
 
 def _without_ethnicity(patient: dict[str, Any], _becomes: str) -> None:
-    _without_concept(patient, ETHNICITY)
-
-
-def _without_concept(patient: dict[str, Any], url: str) -> None:
-    masked = {"url": url, "valueCodeableConcept": msgspec.json.decode(MASKED)}
-    if "extension" in patient:
-        patient["extension"] = [masked if extension["url"] == url else extension for extension in patient["extension"]]
+    masked = {"url": ETHNICITY, "valueCodeableConcept": msgspec.json.decode(MASKED)}
+    others = [extension for extension in patient.get("extension", ()) if extension["url"] != ETHNICITY]
+    patient["extension"] = [*others, masked]
 
 
 def _without_death_date(patient: dict[str, Any], _becomes: str) -> None:
