@@ -12,7 +12,7 @@ ATTACKS = tuple(f"A{number}" for number in range(1, 29))
 WRITES_CSV = ("gateway/synth", "mappings/readers/cells.py", "gateway/views/dictionary.py")
 """Who writes CSV: synthetic suppliers, the dictionary of tables, which escapes what would be a formula, and what
 changes a cell of a sample at a time to see what it becomes."""
-RUNS_DATA = {"pickle", "marshal", "shelve", "dill", "yaml", "code", "importlib.util"}
+RUNS_DATA = {"pickle", "marshal", "shelve", "dill", "yaml", "code"}
 COMPILES = {"gateway/fhir/quick.py"}
 """Who compiles Python: the quick checks, of a table in the package."""
 

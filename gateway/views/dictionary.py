@@ -9,22 +9,29 @@ from collections.abc import Iterable, Mapping
 
 from gateway.fhir.r4 import table
 from gateway.nhs.pseudonym import policy
+from gateway.nhs.pseudonym.crowds import QUASI_IDENTIFIERS
 from gateway.views import parquet
 from gateway.views.view import Column, View
 
 HEADINGS = ("table", "column", "parquet_type", "fhir_type", "path", "element", "action", "description")
 NOT_IN_PROFILE = "not in the profile: always null"
+IN_PART = "in the profile in part"
 WORKED_OUT = "worked out of several elements: see the path"
 FIXED = "no element: fixed, or made by the gateway"
 _FUNCTION = re.compile(r"\.?\b(?!ofType\b|extension\b)[A-Za-z]\w*\((?:[^()']|'[^']*'|\([^()]*\))*\)")
 _CHOSEN = re.compile(r"\b(\w++)\.ofType\((\w++)\)")
 _EXTENSION = re.compile(r"extension\('([^']*)'\).*")
+_INNER_EXTENSION = re.compile(r"\.extension\(.*")
+_QUASI = frozenset(name for names in QUASI_IDENTIFIERS.values() for name in names)
+_STATUSES = frozenset({"clinicalStatus", "verificationStatus", "dataAbsentReason"})
+"""Elements whose codes stay however few people have them: ``crowds.STATUS_SYSTEMS``."""
 _FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}|%\w+")
 
 
-def text(views: Iterable[View], profile: str, pin: str) -> str:
+def text(views: Iterable[View], profile: str, pin: str, k: object = 1) -> str:
     """The dictionary as CSV, a row for each column. ``profile`` is the allow-list that the release was cut by, and
-    ``pin`` its hash. Where that is not the allow-list of this installation, no action is known."""
+    ``pin`` its hash. Where that is not the allow-list of this installation, no action is known. ``k`` is how many people
+    must share a fact or a code of the release."""
     lines = policy.lines(profile) if pin and policy.policy_hash(profile) == pin else None
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")
@@ -33,9 +40,12 @@ def text(views: Iterable[View], profile: str, pin: str) -> str:
         for column in view.columns:
             element = element_of(view.resource, column)
             is_fixed = not element and _is_fixed(column)
+            action = FIXED if is_fixed else _action(view.resource, element, lines)
+            if type(k) is int and k > 1:
+                action += _of_few(view.resource, element, action, k)
             rows.writerow(map(_plain, (
                 view.name, column.name, _type(column), column.kind, " / ".join((*column.within, column.path)), element,
-                FIXED if is_fixed else _action(view.resource, element, lines), column.description,
+                action, column.description,
             )))  # fmt: skip
     return written.getvalue()
 
@@ -49,20 +59,35 @@ def _plain(cell: str) -> str:
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
+def _of_few(resource: str, element: str, action: str, k: int) -> str:
+    """What is done further to a fact or a code that too few people share.
+
+    >>> _of_few("Patient", "gender", "keep", 5), _of_few("Condition", "clinicalStatus", "keep", 5)
+    ('; coarser or masked where fewer than 5 people share it', '')
+    """
+    if resource == "Patient" and action and action != NOT_IN_PROFILE and element in _QUASI:
+        return f"; coarser or masked where fewer than {k} people share it"
+    is_code = action.partition(":")[0] == "code-only" and _STATUSES.isdisjoint(element.split("."))
+    return f"; masked where fewer than {k} people have it" if is_code else ""
+
+
 def element_of(resource: str, column: Column) -> str:
     """The element that a column reads, as the allow-list writes it (``component.valueQuantity``); "" for a column that
     reads none, or is worked out of several.
 
     >>> element_of("Observation", Column("a", "value.ofType(Quantity).value", within=("component",)))
     'component.valueQuantity.value'
+    >>> element_of("Patient", Column("a", "birthDate.extension('urn:x').value"))
+    'birthDate'
     """
     if _is_fixed(column):
         return ""
     if column.path.startswith("getResourceKey"):
         return "id"
     path = ".".join((*column.within, column.path)).replace("$this.", "").replace(".$this", "")
-    if extension := _EXTENSION.search(path):
+    if extension := _EXTENSION.match(path):
         return f"extension:{extension[1]}"
+    path = _INNER_EXTENSION.sub("", path)
     path = _CHOSEN.sub(lambda match: match[1] + match[2][:1].upper() + match[2][1:], path)
     path = re.sub(r"\[\d+\]", "", _FUNCTION.sub("", path))
     element = path.removeprefix(f"{resource}.").strip(".")
@@ -100,4 +125,6 @@ def _action(resource: str, element: str, lines: Mapping[str, Mapping[str, str]] 
     parts = [element] if element.startswith("extension:") else element.split(".")
     wholes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
     action = next((of_type[whole] for whole in wholes if whole in of_type), "drop")
+    if action == "drop" and any(line.startswith(f"{element}.") for line in of_type):
+        return IN_PART
     return NOT_IN_PROFILE if action == "drop" else action

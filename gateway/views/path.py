@@ -65,8 +65,8 @@ def compiled(text: str, known: frozenset[str]) -> Read:
 
 
 def is_plain(text: str) -> bool:
-    """Whether the house's own compiler reads an expression."""
-    return _PLAIN.fullmatch(text) is not None
+    """Whether the house's own compiler reads an expression. It knows no extension of a plain value."""
+    return _PLAIN.fullmatch(text) is not None and ".extension" not in text
 
 
 def _plain(text: str) -> Read:

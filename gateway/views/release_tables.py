@@ -90,7 +90,9 @@ def _name_all(
     """Give every file its name, the list last."""
     files = {f"{name}.parquet": digest for outcome in outcomes for name, (_, digest) in outcome.tables.items()}
     profile, pin = (str(source.extension.get(name, "")) for name in ("profile", "policy"))
-    described = dictionary.text(sorted(views, key=lambda view: view.name), profile, pin)
+    few = source.extension.get("kAnonymity")
+    k = few.get("k") if isinstance(few, dict) else 1
+    described = dictionary.text(sorted(views, key=lambda view: view.name), profile, pin, k)
     files[DICTIONARY] = _write(out, DICTIONARY, described.encode())
     _write(out, LIST, _listing(source, views, definitions, files))
     durable.rename({_temporary(out, name): out / name for name in files})
@@ -158,9 +160,14 @@ class _Best:
         """The rows of no value, which are all kept; the others wait."""
         for row in rows:
             known = self._best.get(row[self._place])
-            if row[self._place] is not None and (known is None or row.count(None) < known.count(None)):
+            if row[self._place] is not None and (known is None or self._order(row) < self._order(known)):
                 self._best[row[self._place]] = row
         return [row for row in rows if row[self._place] is None]
+
+    @staticmethod
+    def _order(row: Row) -> tuple[int, str]:
+        """Of equally full rows the first by what they say, because a part that is cut again has another order."""
+        return row.count(None), repr(row)
 
     def rows(self) -> Iterable[Row]:
         return self._best.values()
@@ -193,7 +200,8 @@ def _take(out: Path) -> None:
     elif out.is_dir() and any(out.iterdir()):
         raise Refused("the folder is not empty")
     out.mkdir(mode=0o700, parents=True, exist_ok=True)
-    durable.write_whole(out / MARK, b"")
+    durable.write(out / MARK, [b""])  # at once under its name: nothing else stands in the folder without it
+    durable.sync(out)
 
 
 def _discard(out: Path) -> None:

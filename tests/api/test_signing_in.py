@@ -233,9 +233,25 @@ def test_a_page_says_why_it_is_refused_in_words(practice):
     assert practice.client.get("/record/unknown").status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/record", "/launch", "/signin/role"])
+@pytest.mark.parametrize(
+    "path, user",
+    [("/", "dr-green"), ("/permission", "dr-green"), ("/alerts", "privacy-officer")],
+)
+def test_a_page_of_staff_lets_nothing_else_in(practice, path, user):
+    signed_in(practice, user)
+    shown = practice.client.get(path)
+    assert (shown.status_code, shown.headers["content-security-policy"]) == (200, POLICY)
+
+
+FORMS = {
+    **dict.fromkeys(("/record", "/launch", "/signin/role", "/find", "/permission"), "dr-green"),
+    "/alerts/a": "privacy-officer",
+}
+
+
+@pytest.mark.parametrize("path", FORMS)
 def test_a_field_that_comes_twice_is_refused_on_every_form(practice, path):
-    signed_in(practice)
+    signed_in(practice, FORMS[path])
     token = form_token(secret(practice))
     answer = practice.client.post(path, data={"token": ["x", token], "number": ANN, "app": "https://app.example/"})
     assert answer.status_code == 400 and "each once" in answer.text

@@ -41,6 +41,17 @@ def test_no_page_says_that_a_risk_was_judged_or_signed():
 def test_an_effect_is_proposed_by_the_first_words_that_a_hazard_has():
     assert safety.effect("A prescriber is not told of an allergy").startswith("A medicine or material is given")
     assert safety.effect("A thing of no known words") == "A decision rests on a record that is wrong or incomplete"
+    assert safety.effect("Two rows merge").startswith("One person is treated on the record of another")
+
+
+@pytest.mark.parametrize(
+    "hazard",
+    ["Access in an emergency or by a claim goes unseen", "A record is opened without permission or against a refusal",
+     "Somebody looks out of curiosity and nobody notices", "Somebody is found by where they were treated",
+     "A hidden count is had from the total", "A profile lets a name leave"],
+)  # fmt: skip
+def test_who_sees_what_they_should_not_does_harm_by_a_disclosure(hazard):
+    assert safety.effect(hazard) == "Harm, distress or loss of trust by a disclosure"
 
 
 def test_evidence_that_there_is_not_is_refused():

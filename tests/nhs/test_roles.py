@@ -57,6 +57,23 @@ def test_a_role_without_its_activity_and_an_activity_without_its_role_may_nothin
     assert roles.rules_for(Caller("u", "n", "o", "R8000", frozenset({"B0360"})), "search")
 
 
+def test_a_clinical_role_without_b0370_is_shown_no_summary_and_records_no_permission():
+    without = Caller("u", "n", "o", "R8000", frozenset(roles.ACTIVITIES) - {"B0370"})
+    within = Caller("u", "n", "o", "R8000", frozenset({"B0370"}))
+    for act in ("summary", "permit"):
+        assert not roles.rules_for(without, act) and roles.rules_for(within, act), act
+
+
+def test_two_roles_that_are_insufficient_alone_are_not_added_up():
+    """The one has the clinical role, the other the activity: together they would open a summary."""
+    clinical = {**ROLE, "person_roleid": "1", "role_code": "R8000", "activity_codes": []}
+    active = {**OTHER, "person_roleid": "2", "role_code": "R8009", "activity_codes": ["B0370"]}
+    for selected in ("1", "2"):
+        claims = {"sub": "u", "nhsid_nrbac_roles": [clinical, active], "selected_roleid": selected}
+        caller = roles.caller_from_claims(claims)
+        assert caller is not None and not roles.rules_for(caller, "summary")
+
+
 def test_only_a_system_clients_own_scope_opens_the_export():
     assert roles.rules_for(roles.caller_from_claims(sandbox.claims("researcher", "p1")), "export")
     for user in sandbox.USERS:
