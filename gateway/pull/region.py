@@ -24,7 +24,7 @@ _GROUP_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 class Region:
     """``base`` is the address of its FHIR API, ``client`` the id that it registered for us, ``private`` our key in PEM
     with its ``kid`` and ``algorithm``. ``types`` are those asked for, all where there are none; ``group`` is the id of
-    a Group, "" for everybody of the project. ``token`` is the origin of its token endpoint where that is another than the
+    a Group, "" for everybody of the project. ``token`` is the origin of its token endpoint where that is not the
     base's, ``files`` are other origins that its files may lie on."""
 
     name: str
