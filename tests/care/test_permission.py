@@ -143,6 +143,8 @@ def test_a_refusal_ends_what_was_recorded_before_and_no_emergency_lifts_it(live)
     assert refused.value.code == "permission-refused"
     (event,) = events(live, "late")
     assert (event["act"], event["outcome"], event["refusal"]) == ("break-glass", "refused", "permission-refused")
+    assert (event["number"], event["basis"], event["reason"]) == (ANN, "emergency", WHY)
+    assert event["patients"], "whom it was tried on"
     permit(live, BREAKER, Statement(ANN, "court-order", WHY), "r")
     assert seen(live, ANN) == "shown", "the law does not ask"
 
