@@ -128,7 +128,11 @@ def test_a_form_of_another_site_or_of_a_role_without_the_right_records_nothing(s
 
 def test_after_a_refusal_the_page_says_so_and_an_emergency_is_not_recorded(site):
     begin(site, "dr-ward")
-    assert post(site, "/permission", number=ODD, basis="denied").status_code == 201
+    before = count(site)
+    check = post(site, "/permission", number=ODD, basis="denied")
+    assert check.status_code == 200 and "for a day no emergency opens" in _words(check.text) and count(site) == before
+    assert "are alerted" not in _words(check.text)
+    assert post(site, "/permission", number=ODD, basis="denied", confirmed="yes").status_code == 201
     answer = post(site, "/permission", number=ODD, basis="emergency", reason=WHY, confirmed="yes")
     assert answer.status_code == 403 and "refused permission to view" in _words(answer.text)
 
