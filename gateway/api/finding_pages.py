@@ -15,10 +15,10 @@ from gateway.api.answer import page
 from gateway.api.auth import Paged
 from gateway.errors import Invalid
 from gateway.fhir import build
-from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.parse import parse
-from gateway.nhs import access
+from gateway.nhs import access, identity
 from gateway.nhs.roles import Caller
+from gateway.web.permission_page import spaced
 from gateway.web.session_pages import found_page, home_page
 
 router = APIRouter()
@@ -49,7 +49,7 @@ def _find(request: Request, caller: Caller, sent: bytes) -> Response:
     patients = [patient for patient in _candidates(request, caller, form) if _is_exact(patient, form)]
     if len(patients) != 1:
         return _home(request, caller, NOT_ONE, 404)
-    return page(found_page(signing_in.bar_of(request, caller), *_shown(patients[0])))
+    return page(found_page(signing_in.bar_of(request, caller), _shown(patients[0], form), patients[0]["id"]))
 
 
 def _is_whole(form: Mapping[str, str]) -> bool:
@@ -74,16 +74,20 @@ def _candidates(request: Request, caller: Caller, form: Mapping[str, str]) -> It
 
 def _is_exact(patient: Mapping[str, Any], form: Mapping[str, str]) -> bool:
     """Whether a Patient has these details, but for case and spaces. FHIR matches the beginning of a name."""
-    names = (name for name in patient.get("name", ()) if name.get("use") != "old")
-    is_named = any(
-        _plain(form["family"]) == _plain(name.get("family", ""))
-        and _plain(form["given"]) in (_plain(" ".join(_givens(name))), *map(_plain, _givens(name)[:1]))
-        for name in names
-    )
     postcodes = {_plain(address.get("postalCode", "")).replace(" ", "") for address in patient.get("address", ())}
     is_there = not form.get("postcode") or _plain(form["postcode"]).replace(" ", "") in postcodes
     is_sex = not form.get("sex") or form["sex"] == patient.get("gender", "")
-    return is_named and patient.get("birthDate") == form["born"] and is_there and is_sex
+    return _named(patient, form) is not None and patient.get("birthDate") == form["born"] and is_there and is_sex
+
+
+def _named(patient: Mapping[str, Any], form: Mapping[str, str]) -> Mapping[str, Any] | None:
+    """The name of a Patient that is the one asked for, None where no name is that is in use."""
+    for name in patient.get("name", ()):
+        is_family = _plain(form["family"]) == _plain(name.get("family", ""))
+        givens = (_plain(" ".join(_givens(name))), *map(_plain, _givens(name)[:1]))
+        if name.get("use") != "old" and is_family and _plain(form["given"]) in givens:
+            return name  # type: ignore[no-any-return]
+    return None
 
 
 def _givens(name: Mapping[str, Any]) -> list[str]:
@@ -100,22 +104,20 @@ def _literal(text: str) -> str:
     return re.sub(r"([\\,$|])", r"\\\1", text)
 
 
-def _shown(patient: Mapping[str, Any]) -> tuple[dict[str, str], str]:
-    """What identifies a patient on the page, and the NHS number, "" where none is known."""
-    name = patient["name"][0]
-    numbers = (
-        identifier["value"]
-        for identifier in patient.get("identifier", ())
-        if identifier.get("system") == NHS_NUMBER and "value" in identifier
+def _shown(patient: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, str]:
+    """What identifies a patient on the page: the name that was asked for, and an NHS number that is verified alone.
+    A number that is not may be another person's."""
+    name = _named(patient, form) or {}
+    number = next(
+        (number for number, grade in identity.of_patient(dict(patient)).grades if grade == identity.VERIFIED), ""
     )
-    number = next(numbers, "")
     details = {
         "Name": f"{name.get('family', '').upper()}, {' '.join(_givens(name))}",
         "Born": patient.get("birthDate", ""), "Sex": patient.get("gender", "not known"),
         "Postcode": ", ".join(address["postalCode"] for address in patient.get("address", ()) if "postalCode" in address),
-        "NHS number": f"{number[:3]} {number[3:6]} {number[6:]}",
+        "NHS number": spaced(number) if number else "not verified",
     }  # fmt: skip
-    return {title: words for title, words in details.items() if words.strip()}, number
+    return {title: words for title, words in details.items() if words.strip()}
 
 
 def _home(request: Request, caller: Caller, why: str, status: int) -> Response:

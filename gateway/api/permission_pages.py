@@ -15,6 +15,7 @@ from gateway.api.auth import Paged
 from gateway.errors import Forbidden, Invalid
 from gateway.fhir.dates import moment
 from gateway.nhs import access, identifiers
+from gateway.nhs.relationship import DENIED
 from gateway.nhs.roles import Caller
 from gateway.web.permission_page import Entered, check_page, permission_page, recorded_page
 
@@ -32,7 +33,7 @@ def permission_form(request: Request, caller: Paged) -> Response:
 
 @router.post("/permission")
 async def record_permission(request: Request, caller: Paged) -> Response:
-    """Record one. What raises an alert is recorded only when it is confirmed."""
+    """Record one. What raises an alert, and a refusal, is recorded only when it is confirmed."""
     sent = await asked.form_body(request)
     return await run_in_threadpool(_record, request, caller, sent)
 
@@ -58,7 +59,7 @@ def _record(request: Request, caller: Caller, sent: bytes) -> Response:
     try:
         until = care.checked(door, caller, statement, request.state.id)
         basis = access.ANSWERS[entered.basis]
-        if basis.alert[1] and form.get("confirmed") != "yes":
+        if (basis.alert[1] or entered.basis == DENIED) and form.get("confirmed") != "yes":
             return page(check_page(bar, basis, entered, shown(until)))
         until = care.permit(door, caller, statement, request.state.id)
     except Invalid as fault:

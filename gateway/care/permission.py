@@ -4,13 +4,14 @@ it."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NoReturn
 
 from gateway.care.alarming import alarm
 from gateway.errors import Invalid
 from gateway.fhir.dates import interval
 from gateway.nhs import access, identifiers, relationship
 from gateway.nhs.roles import Caller
-from gateway.records.door import Door, audited, before_lookup, error, refuse_early, who
+from gateway.records.door import Door, audited, before_lookup, error, event, refuse_early, who
 from gateway.records.facts import about_number, facts_about
 from gateway.store import permissions
 from gateway.store.changes import record_write
@@ -72,8 +73,7 @@ def permit(door: Door, caller: Caller, statement: Statement, request_id: str) ->
     with door.store.read() as session:
         facts = facts_about(door, session, caller, about_number(session, statement.number))
     if facts.refused and act.name == "break-glass":
-        audited(door, caller, act, access.Decision(access.PERMISSION_REFUSED), "refused", request_id)
-        raise error(access.PERMISSION_REFUSED, "")
+        _refuse(door, caller, statement, facts, request_id)
     alert = relationship.alert_of(statement.basis, is_related=access.is_related(caller, facts))
     with door.store.write() as session:
         until, reason = _until(statement, session.now), statement.reason.strip()
@@ -84,6 +84,16 @@ def permit(door: Door, caller: Caller, statement: Statement, request_id: str) ->
             alarm(session, caller, *alert, request_id)
         record_write(session, {"act": act.name, **who(caller), **stated, **raised, "request": request_id})
     return until
+
+
+def _refuse(door: Door, caller: Caller, statement: Statement, facts: access.Facts, request_id: str) -> NoReturn:
+    """Refuse an emergency of who refused, audited with whom it was tried on and why."""
+    decision = access.Decision(access.PERMISSION_REFUSED)
+    refused = event(caller, statement.act, decision, "refused", request_id)
+    patients = sorted(patient.id for patient in facts.patients)
+    stated = {"number": statement.number, "basis": statement.basis, "reason": statement.reason.strip()}
+    door.audit.record({**refused, "patients": patients, **stated})
+    raise error(access.PERMISSION_REFUSED, "")
 
 
 def _of_nobody(door: Door) -> access.Facts:

@@ -113,6 +113,8 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
     wide = sorted({patient for patient, _, _ in identities.claimants(session, numbers)} | set(members) | about.asked)
     known = _patients(session, wide, publishers, now)
     own = sorted({number for _, number, evidence in claims if identity.decode_evidence(evidence).claims(number)})
+    stands = _standing(session, caller, own, now)
+    opens = [row for row in _standing(session, caller, _sure(claims, own) or own, now) if row in stands]
     stated = standing((name, at) for _, name, at in preferences.stated(session, members))
     return replace(
         facts,
@@ -120,8 +122,8 @@ def _gathered(door: Door, session: Session, caller: Caller, about: About | None)
         patients=tuple(known[key] for key in members if key in known),
         claimants=tuple(known.values()),
         persons=tuple(persons),
-        permission=_permission(session, caller, _sure(claims, own) or own, now),
-        claim=_claim(session, caller, _sure(claims, own) or own, now),
+        permission=_longest(opens, caller, stands_in=False),
+        claim=_longest(opens, caller, stands_in=True),
     )
 
 
@@ -170,7 +172,8 @@ def _longest(recorded: Sequence[relationship.Recorded], caller: Caller, *, stand
 
 
 def _standing(session: Session, caller: Caller, numbers: Sequence[str], now: int) -> list[relationship.Recorded]:
-    """What the caller's organisation recorded of a person's numbers that stands now: a refusal is of all of them."""
+    """What the caller's organisation recorded of a person's numbers that stands now: a refusal is of all of them,
+    also of those merely claimed."""
     rows = permissions.in_force(session, numbers, caller.organisation, now)
     return relationship.standing([(basis, at, until) for _, basis, at, until in rows], now)
 

@@ -46,10 +46,10 @@ def permission_page(
 
 
 def check_page(session: Bar, basis: Basis, entered: Entered, until: str) -> str:
-    """The page as HTML that says who is alerted, before anything is recorded."""
+    """The page as HTML that says who is alerted, or what a refusal stops, before anything is recorded."""
     return _rendered(
         "permission_check.html", session=session, basis=basis, entered=entered, until=until,
-        number=spaced(entered.number),
+        number=spaced(entered.number), stops=entered.basis == "denied",
     )  # fmt: skip
 
 

@@ -53,9 +53,10 @@ def home_page(
     )  # fmt: skip
 
 
-def found_page(session: Bar, details: Mapping[str, str], number: str) -> str:
-    """The page as HTML of the one patient that was found, by what identifies them (title → words)."""
-    return _rendered("found.html", session=session, details=details, number=number)
+def found_page(session: Bar, details: Mapping[str, str], id_: str) -> str:
+    """The page as HTML of the one patient that was found, by what identifies them (title → words). Its way
+    to the record is the Patient's id: a number may be claimed by another person."""
+    return _rendered("found.html", session=session, details=details, id=id_)
 
 
 def problem_page(why: str) -> str:

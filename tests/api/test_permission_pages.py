@@ -6,10 +6,12 @@ import re
 import pytest
 
 from gateway import config
+from gateway.api import finding_pages
 from gateway.composition import create_gateway
 from gateway.nhs.access import ANSWERS
 from gateway.signin.sessions import form_token
 from gateway.store import alerts
+from gateway.web.session_pages import Bar, found_page
 from tests.api import people
 from tests.api.conftest import Api
 from tests.api.people import ANN, NOBODY, ODD
@@ -126,7 +128,11 @@ def test_a_form_of_another_site_or_of_a_role_without_the_right_records_nothing(s
 
 def test_after_a_refusal_the_page_says_so_and_an_emergency_is_not_recorded(site):
     begin(site, "dr-ward")
-    assert post(site, "/permission", number=ODD, basis="denied").status_code == 201
+    before = count(site)
+    check = post(site, "/permission", number=ODD, basis="denied")
+    assert check.status_code == 200 and "for a day no emergency opens" in _words(check.text) and count(site) == before
+    assert "are alerted" not in _words(check.text)
+    assert post(site, "/permission", number=ODD, basis="denied", confirmed="yes").status_code == 201
     answer = post(site, "/permission", number=ODD, basis="emergency", reason=WHY, confirmed="yes")
     assert answer.status_code == 403 and "refused permission to view" in _words(answer.text)
 
@@ -158,6 +164,18 @@ def test_a_patient_is_found_by_exact_details_alone_and_all_else_is_one_answer(si
     assert post(site, "/find", **ANN_AMES).status_code == 200
     begin(site, "admin")
     assert post(site, "/find", **ANN_AMES).status_code == 403
+
+
+@pytest.mark.hazard("HZ-ACCESS-43")
+def test_the_way_from_a_find_is_the_patient_that_matched_and_not_the_number_they_claim():
+    form = {"family": "Now", "given": "Zoe"}
+    claimed = {"system": "https://fhir.nhs.uk/Id/nhs-number", "value": ANN}
+    names = [{"use": "old", "family": "Maiden", "given": ["Zoe"]}, {"family": "Now", "given": ["Zoe"]}]
+    patient = {"resourceType": "Patient", "id": "zed", "identifier": [claimed], "name": names}
+    details = finding_pages._shown(patient, form)
+    assert (details["Name"], details["NHS number"]) == ("NOW, Zoe", "not verified")
+    shown = found_page(Bar("Dr", "Doctor", "RZZ", "t"), details, "zed")
+    assert 'href="/record/zed"' in shown and "MAIDEN" not in shown and '/record"' not in shown
 
 
 def _words(text: str) -> str:

@@ -9,6 +9,7 @@ import pytest
 from gateway import records
 from gateway.care import Statement, may_record, permit
 from gateway.errors import Forbidden, Invalid
+from gateway.fhir.codes import NHS_NUMBER
 from gateway.fhir.dates import DAY, moment
 from gateway.nhs import access, sandbox
 from gateway.nhs.alerting import PAIRS
@@ -23,6 +24,7 @@ from gateway.store.database import open_store
 from tests.api import people
 from tests.api.people import ABE, ANN, NOBODY, ODD, SETS
 from tests.schema import sqlite_url
+from tests.toy import deliver, row, says
 
 HOUR = 3_600_000_000
 WHY = "cannot speak, found collapsed"
@@ -143,8 +145,23 @@ def test_a_refusal_ends_what_was_recorded_before_and_no_emergency_lifts_it(live)
     assert refused.value.code == "permission-refused"
     (event,) = events(live, "late")
     assert (event["act"], event["outcome"], event["refusal"]) == ("break-glass", "refused", "permission-refused")
+    assert (event["number"], event["basis"], event["reason"]) == (ANN, "emergency", WHY)
+    assert event["patients"], "whom it was tried on"
     permit(live, BREAKER, Statement(ANN, "court-order", WHY), "r")
     assert seen(live, ANN) == "shown", "the law does not ask"
+
+
+@pytest.mark.hazard("HZ-ACCESS-39")
+def test_a_refusal_under_a_number_that_is_merely_claimed_ends_what_was_recorded_under_the_sure_one(live):
+    ann = people.patient(51, ANN, "Ames", "Ann")
+    ann["identifier"].append({"system": NHS_NUMBER, "value": NOBODY})
+    live.store.mode = "sandbox"
+    deliver(live.store, [says("P3", 1, ods="A99003"), row("ann3", ann, publisher="P3")], SETS, name="third")
+    live.store.mode = "live"
+    permit(live, BREAKER, Statement(ANN, "self-claimed-lr", WHY), "r")
+    assert seen(live, ANN) == "shown"
+    permit(live, BREAKER, Statement(NOBODY, DENIED), "r")
+    assert seen(live, ANN) != "shown"
 
 
 BEFORE = ("permission", "permission-extended", "self-claimed-lr", "emergency")
