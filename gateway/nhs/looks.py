@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.fhir.dates import moment
 from gateway.nhs import oneself
-from gateway.nhs.relationship import BASES
+from gateway.nhs.relationship import BASES, DENIED
 from gateway.nhs.roles import ROLES, Caller
 
 LOCAL = ZoneInfo("Europe/London")
@@ -33,6 +33,8 @@ WHAT: Mapping[str, str] = {
     "caseload": "Listed you among the people in their care",
     "notify": "Was told that something in your record changed",
     "permit": "Recorded permission to view your record",
+    "break-glass": "Said that you could not be asked, to open your record",
+    "audit.look": "A privacy officer looked at who used your record",
     "create": "Added to your record",
     "update": "Changed part of your record",
     "delete": "Removed part of your record",
@@ -40,6 +42,10 @@ WHAT: Mapping[str, str] = {
     "choices": "Looked at your choices",
 }
 """THE TABLE of acts in plain words. An act that has no row is told as ``OTHERWISE``: nothing is left out for it."""
+REFUSED_BY_YOU = "Recorded that you refused to have your record viewed"
+HELD_BACK = frozenset({name for name, basis in BASES.items() if basis.act == "override"})
+"""Bases that are not told, and nothing done by them: they would tip off whom an enquiry is about, or who forces a
+person to open the page. The page says so to everybody."""
 OTHERWISE = "Used your record in another way"
 WHY: Mapping[str, str] = {
     "registered": "You are registered with this practice",
@@ -58,7 +64,7 @@ REFUSED: Mapping[str, str] = {
 }
 """Refusals in plain words. Of all others no reason is told: it could tell what is recorded of somebody."""
 NOTHING_SHOWN = "Refused: nothing was shown"
-WRITES = frozenset({"permit", "create", "update", "delete"})
+WRITES = frozenset({"permit", "break-glass", "create", "update", "delete"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +97,14 @@ def looks(
     alike: dict[tuple[object, ...], list[datetime]] = {}
     words: dict[tuple[object, ...], tuple[str, str, str, str, str, bool, bool]] = {}
     for event in events:
+        if event.get("act") == "override" or str(event.get("basis", "")) in HELD_BACK:
+            continue
         at = moment(event["at"]).astimezone(LOCAL)
         is_own = event.get("user") == caller.user and event.get("issuer") == caller.issuer
         cells = (
             "" if is_own or _is_of_citizen(event) else NOT_NAMED if is_at_risk else _place(event, places),
             "You" if is_own else _who(event),
-            WHAT.get(str(event.get("act", "")), OTHERWISE),
+            _what(event),
             _why(event),
             _outcome(event),
             event.get("outcome") == "refused",
@@ -126,9 +134,15 @@ def _who(event: Mapping[str, Any]) -> str:
     return ROLES.get(role, "A role that is not known here") if role else SYSTEM
 
 
+def _what(event: Mapping[str, Any]) -> str:
+    if event.get("act") == "permit" and event.get("basis") == DENIED:
+        return REFUSED_BY_YOU
+    return WHAT.get(str(event.get("act", "")), OTHERWISE)
+
+
 def _why(event: Mapping[str, Any]) -> str:
     basis = str(event.get("basis", ""))
-    if not basis:
+    if not basis or basis == DENIED:
         return ""
     if basis in BASES and basis not in WHY:
         return f"They recorded: {BASES[basis].title}"
