@@ -148,7 +148,9 @@ def _code(resource: Mapping[str, Any], names: tuple[str, ...] = CODES) -> str:
         concept = resource.get(name)
         if isinstance(concept, list):
             concept = concept[0] if concept else {}
-        for coding in (concept or {}).get("coding", ()):
+        if not isinstance(concept, dict):  # the category of an allergy is a code alone
+            continue
+        for coding in concept.get("coding", ()):
             if coding.get("code"):
                 return f"{coding.get('system', '')}|{coding['code']}"
     return ""

@@ -175,3 +175,10 @@ def test_a_folder_that_holds_no_release_is_refused_by_its_line(tmp_path, text):
         (tmp_path / "Patient.00000.ndjson").write_text(text)
     with pytest.raises(Refused, match="line 1" if text else "no release"):
         seen.read(tmp_path)
+
+
+def test_an_allergy_whose_code_is_masked_is_read_by_nothing_else():
+    """Its category is a code, and no concept."""
+    masked = {"extension": [{"valueCode": "masked"}]}
+    allergy = {"resourceType": "AllergyIntolerance", "code": masked, "category": ["medication"], "recordedDate": "2020"}
+    assert seen._event(allergy) == ("AllergyIntolerance", "", "2020")
