@@ -59,6 +59,8 @@ def _record(request: Request, caller: Caller, sent: bytes) -> Response:
     try:
         until = care.checked(door, caller, statement, request.state.id)
         basis = access.ANSWERS[entered.basis]
+        if basis.is_stated and not entered.until:  # an empty field is not the longest time
+            raise Invalid("until: a day is needed for this choice")
         if (basis.alert[1] or entered.basis == DENIED) and form.get("confirmed") != "yes":
             return page(check_page(bar, basis, entered, shown(until)))
         until = care.permit(door, caller, statement, request.state.id)

@@ -97,7 +97,7 @@ def looks(
     alike: dict[tuple[object, ...], list[datetime]] = {}
     words: dict[tuple[object, ...], tuple[str, str, str, str, str, bool, bool]] = {}
     for event in events:
-        if event.get("act") == "override" or str(event.get("basis", "")) in HELD_BACK:
+        if event.get("act") == "override" or HELD_BACK.intersection(str(event.get("basis", "")).split()):
             continue
         at = moment(event["at"]).astimezone(LOCAL)
         is_own = event.get("user") == caller.user and event.get("issuer") == caller.issuer

@@ -46,12 +46,15 @@ def alert(door: Door, caller: Caller, key: int, request_id: str) -> tuple[Alert,
     refuse_early(door, caller, ACT, request_id)
     looked = {"act": "audit.look", **who(caller), "alert": key, "request": request_id}
     row = one_of(door.store, key, caller.organisation)
-    if row is None:
+    if row is None or row.row.user == caller.user:  # one about the officer is as one that is not there
         door.audit.record({**looked, "outcome": "not found"})
         raise NotFound("alert")
     events = [event for event in _events(door, caller.organisation) if _is_of(event, row)]
     patients = sorted({id_ for event in events for id_ in event.get("patients", ())})
-    door.audit.record({**looked, "outcome": "ok", "patients": patients})
+    numbers = sorted({str(event["number"]) for event in events if event.get("number")})
+    bases = sorted({str(event["basis"]) for event in events if event.get("basis")})
+    of = {"patients": patients, "numbers": numbers, "basis": " ".join(bases)}
+    door.audit.record({**looked, "outcome": "ok", **of})
     return row, [_deed(event) for event in events]
 
 

@@ -54,10 +54,10 @@ class Alert:
 
 
 def queue(door: Door, caller: Caller, state: str, request_id: str) -> list[Alert]:
-    """The alerts of the officer's organisation in a state ("": in any), the oldest first. It is audited. Raises
-    ``Forbidden`` for who is no privacy officer."""
+    """The alerts of the officer's organisation in a state ("": in any), the oldest first, but those about the officer,
+    which are for another. It is audited. Raises ``Forbidden`` for who is no privacy officer."""
     refuse_early(door, caller, ACT, request_id)
-    listed = every(door.store, caller.organisation, state)
+    listed = [alert for alert in every(door.store, caller.organisation, state) if alert.row.user != caller.user]
     looked = {"act": "audit.alerts", "outcome": "ok", "state": state, "count": len(listed)}
     door.audit.record({**looked, **who(caller), "request": request_id})
     return listed

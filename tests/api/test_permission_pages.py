@@ -97,6 +97,7 @@ FAULTS = {
     "nothing chosen": ({"number": ANN}, "Say why this record may be viewed."),
     "no number": ({"basis": "permission"}, "NHS number: 10 digits"),
     "no reason": ({"number": ANN, "basis": "emergency"}, "Reason: 10 to 500 characters."),
+    "no end": ({"number": ANN, "basis": "permission-extended", "reason": WHY}, "a day is needed"),
     "an end in the past": (
         {"number": ANN, "basis": "permission-extended", "reason": WHY, "until": "2020-01-01"},
         "Last day on which it holds: a day from today to 90 days from now.",

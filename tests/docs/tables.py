@@ -10,6 +10,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 MARK = re.compile(r"^<!-- generated: ([a-z0-9-]+) -->\n(?:\n((?:\|.*\n)+))?", re.M)
 
@@ -155,14 +156,22 @@ def statuses() -> str:
     return table(("Status", "`issue.code`", "When"), rows)
 
 
+def _no_role(rule: Any) -> str:
+    """Whom a row is about that names no role."""
+    from gateway.nhs.roles import CITIZENS
+
+    return "a person, of their own record" if rule.roles == CITIZENS else "system client"
+
+
 def roles() -> str:
     from gateway.nhs.roles import ALL, ROLES, RULES
 
     rows = []
     for rule in RULES:
-        who = ", ".join(ROLES[role] for role in sorted(rule.roles) if role in ROLES) or "system client"
+        who = ", ".join(ROLES[role] for role in sorted(rule.roles) if role in ROLES) or _no_role(rule)
         sections = "all" if rule.sections == ALL else ", ".join(sorted(rule.sections)) or "–"
-        rows.append((who, rule.activity or f"scope `{rule.scope}/…`", ", ".join(sorted(rule.acts)), sections,
+        scope = f"scope `{rule.scope}/…`" if rule.scope else "–"
+        rows.append((who, rule.activity or scope, ", ".join(sorted(rule.acts)), sections,
                      "own organisation" if rule.own else "", rule.reason))  # fmt: skip
     return table(("Roles", "Activity", "Acts", "Sections", "Limited to", "Reason"), rows)
 
@@ -325,7 +334,7 @@ def acts() -> str:
     rows = []
     for act in sorted({row.act for row in openapi.ROWS.values()} - {""}):
         who = [
-            f"{', '.join(ROLES[role] for role in sorted(rule.roles) if role in ROLES) or 'system client'}"
+            f"{', '.join(ROLES[role] for role in sorted(rule.roles) if role in ROLES) or _no_role(rule)}"
             f"{f' ({rule.activity})' if rule.activity else ''}{', of their own organisation' if rule.own else ''}"
             for rule in RULES
             if act in rule.acts

@@ -22,6 +22,7 @@ def told(**event) -> list[tuple[str, str]]:
 def test_nothing_is_told_of_an_enquiry(basis):
     assert told(act="override", basis=basis) == [] == told(act="shared", basis=basis)
     assert told(act="override", outcome="refused") == []
+    assert told(act="audit.look", basis=f"{basis} permission") == [], "an officer who looks into it"
 
 
 @pytest.mark.parametrize("basis", sorted(relationship.ANSWERS.keys() - HELD_BACK))
