@@ -93,7 +93,8 @@ def get(session: Session, key: int, ods: str | None = None) -> AlertRow | None:
 def listed(session: Session, ods: str | None = None, state: str = "", limit: int = 100_000) -> list[AlertRow]:
     """The alerts of an organisation (None: of all), in a state: those that are closed last, then the oldest first. So
     many closed ones hide no other."""
-    sql = f"SELECT {_ALL} FROM alert WHERE (? = '' OR ods = ?) AND (? = '' OR state = ?) ORDER BY state = 'closed', at, key LIMIT ?"
+    where = "(? = '' OR ods = ?) AND (? = '' OR state = ?)"
+    sql = f"SELECT {_ALL} FROM alert WHERE {where} ORDER BY state = 'closed', at, key LIMIT ?"
     return [] if ods == "" else [AlertRow(*row) for row in session.rows(sql, ods or "", ods or "", state, state, limit)]
 
 

@@ -30,8 +30,8 @@ _FIXED = re.compile(r"'[^']*'|-?\d+|true|false|\{\s*\}|%\w+")
 
 def text(views: Iterable[View], profile: str, pin: str, k: object = 1) -> str:
     """The dictionary as CSV, a row for each column. ``profile`` is the allow-list that the release was cut by, and
-    ``pin`` its hash. Where that is not the allow-list of this installation, no action is known. ``k`` is how many people
-    must share a fact or a code of the release."""
+    ``pin`` its hash. Where that is not the allow-list of this installation, no action is known. ``k`` is how many
+    people must share a fact or a code of the release."""
     lines = policy.lines(profile) if pin and policy.policy_hash(profile) == pin else None
     written = io.StringIO()
     rows = csv.writer(written, lineterminator="\n")

@@ -145,7 +145,10 @@ def _always(value: Any) -> Callable[..., Any]:
 
 
 def _permitted(original: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda _, caller, *more: access.Permission("permission", 2**62, caller.organisation)
+    def longest(_recorded: Any, caller: Any, *, stands_in: bool) -> access.Permission | None:
+        return None if stands_in else access.Permission("permission", 2**62, caller.organisation)
+
+    return longest
 
 
 @dataclass(frozen=True)
@@ -196,8 +199,8 @@ PLANTS = {
     "an objection is not asked": plant("Objecting", "dr-ward", "reads", (labels, "OBJECTION", by(1 << 40))),
     "a restricted patient is not asked": plant("Restricted", "dr-green", "reads", (labels, "RESTRICTED", by(1 << 40))),
     "a death is not asked": plant("Dead", "dr-ward", "reads", (facts, "_is_dead", by(_always(False)))),
-    "nobody asks for permission": plant("Unpermitted", "dr-ward", "reads", (facts, "_permission", _permitted)),
-    "permission never ends": plant("Expired", "dr-ward", "reads", (facts, "_permission", _permitted)),
+    "nobody asks for permission": plant("Unpermitted", "dr-ward", "reads", (facts, "_longest", _permitted)),
+    "permission never ends": plant("Expired", "dr-ward", "reads", (facts, "_longest", _permitted)),
     "nobody asks for a relationship": plant("Discharged", "dr-ward", "reads", (access, "_is_attending", by(_always(True)))),
     "a switched-off publisher is shown": plant(
         "Suspended", "dr-green", "reads collections", (facts, "_gathered", lambda old: _all_active(old))),
