@@ -7,7 +7,7 @@ import pytest
 
 from gateway import composition, config, keys
 from gateway.commands import main
-from gateway.nhs import policy_table
+from gateway.nhs import policy_table, sandbox
 from gateway.signin.issue import new_key
 from tests.api import people
 from tests.api.conftest import Api
@@ -61,6 +61,22 @@ def test_an_event_and_its_rehearsal_are_told_alike(asked, capsys, user, name, ou
         == (event["outcome"], policy_table.name_in_force())
     )
     assert "Ames" not in str(then) + str(now) and people.ANN not in str(then) + str(now)
+
+
+def test_an_event_is_told_in_lines_with_its_steps_and_rules(asked, capsys):
+    assert main(["access", "explain", str(asked["WARD, Dana (Dr)"]["seq"])]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith("shared Patient by R8000 of RZZ: refused, ") and "Ames" not in told
+    assert len(told.splitlines()) >= 11 and people.ANN not in told
+
+
+def test_claims_of_a_file_are_rehearsed_like_a_named_user(asked, capsys, tmp_path):
+    (tmp_path / "claims.json").write_text(json.dumps(sandbox.claims("dr-green")))
+    named = explained(capsys, "--user", "dr-green", "--act", "shared", *FOR, uid(1))
+    assert explained(capsys, "--claims", str(tmp_path / "claims.json"), "--act", "shared", *FOR, uid(1)) == named
+    (tmp_path / "claims.json").write_text("[]")
+    words = ["--claims", str(tmp_path / "claims.json"), "--act", "shared", *FOR, uid(1)]
+    assert main(["access", "explain", *words]) == 2 and "--claims: not a JSON object" in capsys.readouterr().err
 
 
 def test_a_person_who_is_not_there_is_explained_as_one_who_may_not_be_seen(asked, capsys):
