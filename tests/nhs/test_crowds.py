@@ -76,6 +76,13 @@ def test_what_is_taken_away_says_that_it_is_masked():
     )
 
 
+@pytest.mark.parametrize("step", range(crowds.LAST + 1))
+def test_who_is_said_to_live_is_not_counted_with_those_of_whom_nothing_is_said(step):
+    said, unsaid = b'{"resourceType":"Patient","deceasedBoolean":false}', b'{"resourceType":"Patient"}'
+    is_alike = crowds.at(crowds.facts([said]), step) == crowds.at(crowds.facts([unsaid]), step)
+    assert is_alike == (crowds.coarser(said, step) == crowds.coarser(unsaid, step)) == (step >= 4)
+
+
 def test_several_patients_of_a_person_tell_all_that_each_tells():
     both = [b'{"birthDate":"1950","gender":"male"}', b'{"birthDate":"1951","gender":"male","_deceasedDateTime":{}}']
     assert crowds.facts(both) == ("1950+1951", "male", "", "", "masked")

@@ -55,6 +55,8 @@ number without its unit like another number."""
 Facts = tuple[str, ...]
 """One text for each quasi-identifier, "" for none; of several Patients of a person every different value, with "+"."""
 _NAMES = tuple(QUASI_IDENTIFIERS)
+_LIVES: dict[object, str] = {True: "yes", False: "no"}
+"""What is said of somebody's death without a date."""
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -74,7 +76,7 @@ def facts(patients: Iterable[bytes]) -> Facts:
 def _facts(patient: Mapping[str, Any]) -> Facts:
     extensions = {extension["url"]: extension for extension in patient.get("extension", ())}
     died = patient.get("deceasedDateTime", "") or _mask(patient, "deceasedDateTime")
-    died = died or ("yes" if patient.get("deceasedBoolean") else "")
+    died = died or _LIVES.get(patient.get("deceasedBoolean"), "")
     born = patient.get("birthDate", "") or _masked_birth(patient)
     addresses = patient.get("address", ())
     district = "+".join(sorted(text.get("postalCode", "") or _mask(text, "postalCode") or "none" for text in addresses))
@@ -126,7 +128,7 @@ def decade(born: str) -> str:
 _COARSER: dict[str, Callable[[str], str]] = {
     "decade": decade,
     "": lambda _: "masked",
-    "yes": lambda died: "yes" if died else "",
+    "yes": lambda died: "" if {"", "no"}.issuperset(died.split("+")) else "yes",
 }
 
 
@@ -214,8 +216,9 @@ def _without_ethnicity(patient: dict[str, Any], _becomes: str) -> None:
 
 
 def _without_death_date(patient: dict[str, Any], _becomes: str) -> None:
-    is_dead = patient.pop("deceasedDateTime", "") or "_deceasedDateTime" in patient
-    patient.pop("_deceasedDateTime", None)
+    is_dead = patient.pop("deceasedDateTime", "") or "_deceasedDateTime" in patient or patient.get("deceasedBoolean")
+    for name in ("_deceasedDateTime", "deceasedBoolean"):  # that somebody lives is said of some alone
+        patient.pop(name, None)
     if is_dead:
         patient["deceasedBoolean"] = True
 
