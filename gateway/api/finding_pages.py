@@ -16,9 +16,8 @@ from gateway.api.auth import Paged
 from gateway.errors import Invalid
 from gateway.fhir import build
 from gateway.fhir.parse import parse
-from gateway.nhs import access, identity
+from gateway.nhs import access, identifiers, identity
 from gateway.nhs.roles import Caller
-from gateway.web.permission_page import spaced
 from gateway.web.session_pages import found_page, home_page
 
 router = APIRouter()
@@ -115,7 +114,7 @@ def _shown(patient: Mapping[str, Any], form: Mapping[str, str]) -> dict[str, str
         "Name": f"{name.get('family', '').upper()}, {' '.join(_givens(name))}",
         "Born": patient.get("birthDate", ""), "Sex": patient.get("gender", "not known"),
         "Postcode": ", ".join(address["postalCode"] for address in patient.get("address", ()) if "postalCode" in address),
-        "NHS number": spaced(number) if number else "not verified",
+        "NHS number": identifiers.spaced(number) if number else "not verified",
     }  # fmt: skip
     return {title: words for title, words in details.items() if words.strip()}
 

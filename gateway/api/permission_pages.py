@@ -62,7 +62,7 @@ def _record(request: Request, caller: Caller, sent: bytes) -> Response:
         if basis.is_stated and not entered.until:  # an empty field is not the longest time
             raise Invalid("until: a day is needed for this choice")
         if (basis.alert[1] or entered.basis == DENIED) and form.get("confirmed") != "yes":
-            return page(check_page(bar, basis, entered, shown(until)))
+            return page(check_page(bar, basis, entered, identifiers.spaced(entered.number), shown(until)))
         until = care.permit(door, caller, statement, request.state.id)
     except Invalid as fault:
         return asking(request, caller, entered, fault=_words(str(fault)), status=400)
@@ -70,7 +70,7 @@ def _record(request: Request, caller: Caller, sent: bytes) -> Response:
         if refused.code != access.PERMISSION_REFUSED.code:
             raise
         return asking(request, caller, entered, fault=str(refused), status=403)
-    return page(recorded_page(bar, basis, entered, shown(until)), 201)
+    return page(recorded_page(bar, basis, entered, identifiers.spaced(entered.number), shown(until)), 201)
 
 
 def _entered(form: Mapping[str, str]) -> Entered:

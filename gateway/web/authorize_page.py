@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from urllib.parse import urlsplit
 
-from jinja2 import Environment
-
-from gateway.web.templating import environment
+from gateway.web.templating import rendered
 
 PASSED_ON = ("response_type", "client_id", "redirect_uri", "scope", "state", "aud", "code_challenge", "code_challenge_method", "launch", "nonce")  # fmt: skip
 """The parameters of the app that come back with the form."""
@@ -23,8 +20,8 @@ def authorize_page(
     one may be chosen, after the patient."""
     chosen = () if visits is None else ("user", "number")
     kept = {name: form[name] for name in (*PASSED_ON, *chosen) if name in form}
-    return _templates().get_template("authorize.html").render(
-        app=app, kept=kept, users=users, needs_patient=needs_patient, why=why, visits=visits
+    return rendered(
+        "authorize.html", app=app, kept=kept, users=users, needs_patient=needs_patient, why=why, visits=visits
     )  # fmt: skip
 
 
@@ -32,9 +29,4 @@ def refused_page(app: str, why: str, place: str) -> str:
     """The page as HTML where what an app asked is not right, with a link back to the app: the user decides whether to
     follow it, because anybody can name any address."""
     host = urlsplit(place).netloc
-    return _templates().get_template("authorize_refused.html").render(app=app, why=why, place=place, host=host)
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return environment()
+    return rendered("authorize_refused.html", app=app, why=why, place=place, host=host)

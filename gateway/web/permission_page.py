@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
-from jinja2 import Environment
-
 from gateway.web.session_pages import Bar
-from gateway.web.templating import environment
+from gateway.web.templating import rendered
 
 
 class Basis(Protocol):
@@ -39,25 +36,26 @@ def permission_page(
 ) -> str:
     """The page as HTML: one of the ``offered`` bases is to be chosen. ``why`` says what is missing, ``fault`` what of
     the form is not right."""
-    return _rendered(
+    return rendered(
         "permission.html", session=session, offered=[(name, basis, lasting(basis)) for name, basis in offered],
         entered=entered, why=why, fault=fault,
     )  # fmt: skip
 
 
-def check_page(session: Bar, basis: Basis, entered: Entered, until: str) -> str:
-    """The page as HTML that says who is alerted, or what a refusal stops, before anything is recorded."""
-    return _rendered(
+def check_page(session: Bar, basis: Basis, entered: Entered, number: str, until: str) -> str:
+    """The page as HTML that says who is alerted, or what a refusal stops, before anything is recorded. ``number`` is the
+    NHS number as people read it."""
+    return rendered(
         "permission_check.html", session=session, basis=basis, entered=entered, until=until,
-        number=spaced(entered.number), stops=entered.basis == "denied",
+        number=number, stops=entered.basis == "denied",
     )  # fmt: skip
 
 
-def recorded_page(session: Bar, basis: Basis, entered: Entered, until: str) -> str:
+def recorded_page(session: Bar, basis: Basis, entered: Entered, number: str, until: str) -> str:
     """The page as HTML after it was recorded: until when it holds, and the way to the record."""
-    return _rendered(
+    return rendered(
         "permission_recorded.html", session=session, basis=basis, entered=entered, until=until,
-        number=spaced(entered.number), opens=entered.basis != "denied",
+        number=number, opens=entered.basis != "denied",
     )  # fmt: skip
 
 
@@ -66,17 +64,3 @@ def lasting(basis: Basis) -> str:
     days, hours = divmod(basis.longest, 24)
     length = f"{days} days" if days > 1 else f"{basis.longest} hours"
     return f"until a day that you state, {length} at most" if basis.is_stated else f"for {length}"
-
-
-def spaced(number: str) -> str:
-    """An NHS number as people read it."""
-    return f"{number[:3]} {number[3:6]} {number[6:]}"
-
-
-def _rendered(template: str, **values: object) -> str:
-    return _templates().get_template(template).render(**values)
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return environment()

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment
-
-from gateway.web.templating import environment
+from gateway.web.templating import rendered
 
 LOCAL = ZoneInfo("Europe/London")
 """The clock of who reads."""
@@ -38,8 +35,8 @@ def quality_page(
 ) -> str:
     """The page of what ``gateway quality --json`` prints. No script, one style sheet of ours, and nobody in it.
     ``titles`` are of the parts of a source's quality."""
-    return _templates().get_template("quality.html").render(
-        publishers=[_line(row) for row in publishers],
+    return rendered(
+        "quality.html", publishers=[_line(row) for row in publishers],
         sources=[_causes(row, titles) for row in sources],
         now=f"{now.astimezone(LOCAL):%d-%b-%Y %H:%M %Z}",
     )  # fmt: skip
@@ -97,8 +94,3 @@ def _causes(row: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
         "lag": None if row["lagSeconds"] is None else f"{row['lagSeconds'] / 3600:,.1f} hours",
         "parts": [part for part in parts if part["bars"]],
     }
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return environment()

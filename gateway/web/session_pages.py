@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from jinja2 import Environment
-
-from gateway.web.templating import environment
+from gateway.web.templating import rendered
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +24,14 @@ def sign_in_page(
     providers: Mapping[str, str], users: Mapping[str, str], token: str, to: str, why: str = "", *, is_sandbox: bool
 ) -> str:
     """The page as HTML: a button for each issuer (name → title), and in a sandbox the named users with their roles."""
-    return _rendered(
+    return rendered(
         "sign_in.html", providers=providers, users=users, token=token, to=to, why=why, is_sandbox=is_sandbox
     )
 
 
 def role_page(name: str, roles: Sequence[Mapping[str, str]], selected: str, token: str, why: str = "") -> str:
     """The page as HTML: one of these roles (``id``, ``title``, ``organisation``) is to be selected."""
-    return _rendered("role.html", name=name, roles=roles, selected=selected, token=token, why=why)
+    return rendered("role.html", name=name, roles=roles, selected=selected, token=token, why=why)
 
 
 def home_page(
@@ -47,7 +44,7 @@ def home_page(
     why: str = "",
 ) -> str:
     """The page as HTML after sign-in: find a patient."""
-    return _rendered(
+    return rendered(
         "home.html", session=session, is_patient=is_patient, may_see_quality=may_see_quality, is_sandbox=is_sandbox,
         may_see_alerts=may_see_alerts, why=why,
     )  # fmt: skip
@@ -56,18 +53,9 @@ def home_page(
 def found_page(session: Bar, details: Mapping[str, str], id_: str) -> str:
     """The page as HTML of the one patient that was found, by what identifies them (title → words). Its way
     to the record is the Patient's id: a number may be claimed by another person."""
-    return _rendered("found.html", session=session, details=details, id=id_)
+    return rendered("found.html", session=session, details=details, id=id_)
 
 
 def problem_page(why: str) -> str:
     """The page as HTML that says why there is no other."""
-    return _rendered("problem.html", why=why)
-
-
-def _rendered(template: str, **values: object) -> str:
-    return _templates().get_template(template).render(**values)
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return environment()
+    return rendered("problem.html", why=why)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.steering import isolated
@@ -23,3 +25,13 @@ def environment() -> Environment:
     )
     templates.finalize = shown
     return templates
+
+
+def rendered(template: str, **values: object) -> str:
+    """A page that needs no filters or tests of its own, as HTML."""
+    return _plain().get_template(template).render(**values)
+
+
+@lru_cache(maxsize=1)
+def _plain() -> Environment:
+    return environment()
