@@ -130,12 +130,8 @@ def _copy_export(folder: Path, to: Path) -> bool:
         return False
     to.mkdir(mode=0o700, parents=True)
     try:
-        decisions = sorted(folder.glob(".decision.*"))
-        for path in [
-            *sorted(folder.glob("*.ndjson")),
-            *decisions,
-            folder / MANIFEST,
-        ]:  # whoever removes them begins so, too
+        # In this order, because whoever removes them begins so, too.
+        for path in [*sorted(folder.glob("*.ndjson")), *sorted(folder.glob(".decision.*")), folder / MANIFEST]:
             durable.write(to / path.name, _pieces(path))
     except FileNotFoundError:
         shutil.rmtree(to)

@@ -20,6 +20,7 @@ import msgspec
 
 from gateway import durable, records
 from gateway.errors import Refused
+from gateway.export import part_files
 from gateway.fhir.dates import moment
 from gateway.nhs import disclosure
 from gateway.nhs.pseudonym import Pseudonymiser, crowds
@@ -122,21 +123,21 @@ def is_kept(out: Path, hash_: str) -> bool:
 
 def forget(out: Path) -> None:
     """Remove every decision from a folder: no part of it is cut again."""
-    for path in out.glob(".decision.*"):
+    for path in out.glob(part_files.DECISIONS):
         path.unlink()
 
 
 def _path(out: str, hash_: str) -> Path:
     """Beside the files, where no client reads: a part that is cut again after the release is cut under it. It holds
     facts that k people share, and codes that k people hold."""
-    return Path(out) / f".decision.{hash_}"
+    return Path(out) / part_files.DECISIONS.replace("*", hash_)
 
 
 def write(part: Part, decision: Decision) -> None:
     assert decision.crowds is not None and decision.common is not None
     path = _path(part.out, decision.hash)
     durable.write_whole(path, _written(decision.crowds, decision.common))
-    for other in set(path.parent.glob(".decision.*")) - {path}:
+    for other in set(path.parent.glob(part_files.DECISIONS)) - {path}:
         other.unlink()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from gateway import durable
 from gateway.errors import Refused
+from gateway.export import part_files
 from gateway.export.standing import ends
 from gateway.store import jobs
 from gateway.store.database import Store
@@ -51,7 +52,7 @@ def discard(store: Store, job: str, out: Path) -> bool:
     paths = [
         *out.glob("*.ndjson"),
         *out.glob(".*.part"),
-        *out.glob(".decision.*"),
+        *out.glob(part_files.DECISIONS),
         *out.glob("manifest.json"),
         *out.glob(MARK),
     ]

@@ -11,6 +11,9 @@ from typing import Any
 
 from gateway import durable
 
+DECISIONS = ".decision.*"
+"""The files of decisions about few people (``crowding``), beside the files of a release."""
+
 
 def place(folder: Path, part: int, claim: int, files: Sequence[Mapping[str, Any]]) -> None:
     """Give the files of a part that was just cut their names. What an earlier cut left is removed: it may hold what is

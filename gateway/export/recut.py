@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from gateway import log
@@ -36,21 +37,22 @@ def again(
             with store.read() as session:
                 standing.require_root(session, root, job.pins["root"])
                 standing.require_in_force(session, job, store.clock(), job.pins["optout_days"])
-                changed = [part for part in jobs.parts(session, job.id) if part[1] == "changed"][:PARTS_AT_ONCE]
+                parts = (part for part in jobs.parts(session, job.id) if part[1] == "changed")
+                changed = {number: outcome for number, _, outcome in islice(parts, PARTS_AT_ONCE)}
+            lost = {
+                number: outcome
+                for number, outcome in changed.items()
+                if not crowding.is_kept(out, outcome.get("decision", ""))
+            }
             key = standing.key_of(job.pins, root)
             todo = [
                 cut.Part(
                     store.url, job.id, job.pins, number, str(out), job.claim, key, decision=outcome.get("decision", ""),
                     revision=revision, types=tuple(file["type"] for file in outcome["files"]),
                 )
-                for number, _, outcome in changed
-                if crowding.is_kept(out, outcome.get("decision", ""))
+                for number, outcome in changed.items()
+                if number not in lost
             ]  # fmt: skip
-            lost = {
-                number: outcome
-                for number, _, outcome in changed
-                if not crowding.is_kept(out, outcome.get("decision", ""))
-            }
             with closing(engines.map_parts(cut.cut, todo, workers=workers)) as results:
                 outcomes = dict(results)
             with store.write() as session:

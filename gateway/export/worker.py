@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
@@ -75,11 +76,7 @@ def work_once(
     neither's: it raises ``Unavailable``, and the job is taken up again after its lease.
     """
     with faults.named():
-        with store.read() as session:
-            if not jobs.is_waiting(session, standing.KIND, store.clock()):
-                return False
-        with store.write() as session:
-            job = jobs.claim(session, standing.KIND)
+        job = _claimed(store, jobs.is_waiting, jobs.claim)
         if job is None:
             return False
         try:
@@ -88,7 +85,7 @@ def work_once(
             log.event("export.stopped", job=job.id)
             _clean(store, job.id, exports / job.id)
         except Exception as error:  # the worker outlives any job; the log names what failed and holds no values
-            if isinstance(error, Unavailable) or faults.meaning(error):
+            if _is_outage(error):
                 raise
             _fail(store, job, exports / job.id, error)
     return True
@@ -101,11 +98,7 @@ def recut_once(store: Store, root: bytes, *, workers: int | None = None, stop: t
     ``Unavailable``.
     """
     with faults.named():
-        with store.read() as session:
-            if not jobs.is_changed(session, standing.KIND, store.clock()):
-                return False
-        with store.write() as session:
-            job = jobs.claim_changed(session, standing.KIND)
+        job = _claimed(store, jobs.is_changed, jobs.claim_changed)
         if job is None:
             return False
         try:
@@ -116,10 +109,25 @@ def recut_once(store: Store, root: bytes, *, workers: int | None = None, stop: t
         except (Refused, Conflict) as refusal:
             recut.give_up(store, job, refusal)
         except Exception as error:  # the worker outlives any job
-            if isinstance(error, Unavailable) or faults.meaning(error):
+            if _is_outage(error):
                 raise
             log.bug(error)
     return True
+
+
+def _claimed(
+    store: Store, is_there: Callable[[Session, str, int], bool], claim: Callable[[Session, str], jobs.Job | None]
+) -> jobs.Job | None:
+    """A job under a new claim, None where there is none: the writer's turn is taken only where one is seen."""
+    with store.read() as session:
+        if not is_there(session, standing.KIND, store.clock()):
+            return None
+    with store.write() as session:
+        return claim(session, standing.KIND)
+
+
+def _is_outage(error: Exception) -> bool:
+    return isinstance(error, Unavailable) or bool(faults.meaning(error))
 
 
 def _fail(store: Store, job: jobs.Job, out: Path, error: Exception) -> None:
