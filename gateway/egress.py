@@ -72,7 +72,7 @@ class Origin:
         if not parts.hostname or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not is_near):
             raise Refused("an address to call is https://…, or http://… on this machine")
         self._pause, self._gap, self._free_at = pause, 1 / per_second, 0.0
-        self._pace, self.address = threading.Lock(), f"{parts.scheme}://{parts.netloc}"
+        self._pace, self.address = threading.Lock(), origin_of(base)
         self._client = httpx.Client(
             base_url=base, timeout=TIMEOUT, follow_redirects=False, trust_env=not is_near, transport=transport,
             headers={"Accept-Encoding": "identity"},
@@ -172,6 +172,16 @@ class Origin:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()
+
+
+def origin_of(url: str) -> str:
+    """https://www.rfc-editor.org/rfc/rfc6454#section-4: the scheme, host and port of an address.
+
+    >>> origin_of("https://north.example:8443/fhir?a=b")
+    'https://north.example:8443'
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 class _Part:

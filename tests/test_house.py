@@ -87,7 +87,7 @@ ROOMS = {
         "store.changes",
     },
     "attack": set(),
-    "pull": {"config", "durable", "egress", "signin.assertion", "store.connecting"},
+    "pull": {"config", "durable", "egress", "keys", "signin.assertion", "store.connecting"},
     "views": {"durable", "processes", "fhir", "nhs.pseudonym"},
     "explain": {"nhs", "terminology", "mappings", "intake", "web"},
     "composition": {

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from gateway.egress import Origin, Reply
+from gateway.egress import Origin, Reply, origin_of
 from gateway.errors import Refused, Unavailable
 from gateway.pull.region import Region
 from gateway.signin.assertion import KIND, signed
@@ -121,8 +121,8 @@ class Conversation:
 
     def _origin(self, url: str) -> Origin:
         """The origin of an address, which is the region's own or one that its file names."""
-        address = _origin_of(url)
-        if address not in {_origin_of(self._region.base), *self._region.files}:
+        address = origin_of(url)
+        if address not in {origin_of(self._region.base), *self._region.files}:
             raise Refused("the region sends us to an origin that its file does not name")
         return self._opened(address)
 
@@ -130,7 +130,7 @@ class Conversation:
         """The region's own origin, the only one that our token is sent to. Raises ``Refused`` for an address of
         another."""
         origin = self._origin(url)
-        if origin.address != _origin_of(self._region.base):
+        if origin.address != origin_of(self._region.base):
             raise Refused("the region sends us with our token to another origin than its API's: it is not sent there")
         return origin
 
@@ -160,7 +160,7 @@ class Conversation:
             "grant_type": "client_credentials", "scope": " ".join(self._scopes(smart)), "client_assertion_type": KIND,
             "client_assertion": signed(region.private, region.client, region.kid, endpoint, self._clock(), region.algorithm),
         }  # fmt: skip
-        reply = self._opened(_origin_of(endpoint)).post(endpoint, form)
+        reply = self._opened(origin_of(endpoint)).post(endpoint, form)
         token, seconds = reply.body.get("access_token"), reply.body.get("expires_in", 300)
         if reply.status != 200 or not isinstance(token, str) or not token or not isinstance(seconds, int):
             raise Refused(f"the region gives no token: it answers {reply.status}")
@@ -180,7 +180,7 @@ class Conversation:
             endpoint = reply.body.get("token_endpoint")
             if reply.status != 200 or not isinstance(endpoint, str):
                 raise Refused("the region does not say where it gives tokens (.well-known/smart-configuration)")
-            if _origin_of(endpoint) not in {_origin_of(self._region.base), self._region.token}:
+            if origin_of(endpoint) not in {origin_of(self._region.base), self._region.token}:
                 raise Refused("the region's tokens are given elsewhere: its file has to name that origin (token)")
             methods = reply.body.get("token_endpoint_auth_methods_supported", ["private_key_jwt"])
             algorithms = reply.body.get("token_endpoint_auth_signing_alg_values_supported", [self._region.algorithm])
@@ -188,8 +188,3 @@ class Conversation:
                 raise Refused("the region takes no assertion that is signed as its file says (algorithm)")
             self._smart = reply.body
         return self._smart
-
-
-def _origin_of(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"

@@ -144,7 +144,7 @@ def _apply(store: ResearchStore, release: Release, announced: Announced, folder:
 
     errors = Counter(read_all("error", verified.severities))
     if errors.keys() & FAULTS:
-        release = Release(**{**release.model_dump(), "until": release.since, "is_part": True})
+        release = release.model_copy(update={"until": release.since, "is_part": True})
     brought, gone = store.apply(
         release, read_all("deleted", verified.deletions), read_all("output", verified.resources)
     )

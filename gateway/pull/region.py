@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway import config
+from gateway import config, keys
 from gateway.errors import Refused
+from gateway.pull.verified import KIND, RESOURCE_ID
 
 ALGORITHMS = ("ES384", "RS384")
 """https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html: what every server takes."""
 NEEDED = {"name": str, "base": str, "client": str, "key": str, "kid": str}
 OTHER: dict[str, type] = {"algorithm": str, "types": list, "group": str, "token": str, "files": list}
 _PLAIN_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
-_TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{1,39}\Z")
-_GROUP_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def read(path: Path) -> Region:
             raise Refused(f"the region's file: {key} is needed" if key in NEEDED else f"the region's file: {key}")
     _check(table)
     return Region(
-        table["name"], table["base"].rstrip("/"), table["client"], _key(path.parent / table["key"]), table["kid"],
+        table["name"], table["base"].rstrip("/"), table["client"], keys.read_file(path.parent / table["key"], "the region's file: key: that file", 1, "write the key into it"), table["kid"],
         table.get("algorithm", "ES384"), tuple(table.get("types", ())), table.get("group", ""),
         table.get("token", "").rstrip("/"),
         tuple(address.rstrip("/") for address in table.get("files", ())),
@@ -63,20 +61,10 @@ def _check(table: dict[str, Any]) -> None:
     is_right = {
         "name": bool(_PLAIN_NAME.match(table["name"])),
         "algorithm": table.get("algorithm", "ES384") in ALGORITHMS,
-        "types": all(isinstance(name, str) and _TYPE_NAME.match(name) for name in table.get("types", ())),
-        "group": not table.get("group") or bool(_GROUP_ID.match(table["group"])),
+        "types": all(isinstance(name, str) and KIND.match(name) for name in table.get("types", ())),
+        "group": not table.get("group") or bool(RESOURCE_ID.match(table["group"])),
         "files": all(isinstance(address, str) for address in table.get("files", ())),
     }
     for key, right in is_right.items():
         if not right:
             raise Refused(f"the region's file: {key}")
-
-
-def _key(path: Path) -> bytes:
-    """A private key that only its owner reads."""
-    try:
-        if stat.S_IMODE(path.stat().st_mode) & 0o077:
-            raise Refused("the region's file: key: others may read that file; chmod 600 it")
-        return path.read_bytes()
-    except OSError:
-        raise Refused("the region's file: key: that file cannot be read") from None

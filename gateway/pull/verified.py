@@ -18,7 +18,7 @@ import msgspec
 from gateway.errors import Refused
 
 RESOURCE_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}\Z")
-_KIND = re.compile(r"[A-Z][A-Za-z]{1,39}\Z")
+KIND = re.compile(r"[A-Z][A-Za-z]{1,39}\Z")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 LINE_BYTES = 50_000_000
@@ -95,7 +95,7 @@ def announced(members: dict[str, Any]) -> Announced:
 
 def _file(use: str, number: int, line: _Line) -> File:
     kinds = {"deleted": "Bundle", "error": "OperationOutcome"}
-    is_right = _KIND.match(line.type) and line.type == kinds.get(use, line.type)
+    is_right = KIND.match(line.type) and line.type == kinds.get(use, line.type)
     if not is_right or not line.url or (line.sha256 and not _DIGEST.match(line.sha256)) or (line.count or 0) < 0:
         raise Refused(f"the manifest: {use} file {number}")
     return File(use, number, line.type, line.url, line.count, line.sha256)
@@ -152,7 +152,7 @@ def deletions(file: File, path: Path) -> Iterator[tuple[str, str]]:
         for entry in bundle.entry:
             name, _, id_ = entry.request.url.rpartition("/")
             name = name.rpartition("/")[2]
-            is_right = bundle.resourceType == "Bundle" and _KIND.match(name) and RESOURCE_ID.match(id_)
+            is_right = bundle.resourceType == "Bundle" and KIND.match(name) and RESOURCE_ID.match(id_)
             if not is_right or entry.request.method != "DELETE":
                 raise Refused(f"{file.title}, line {number}: no Bundle of deletions")
             yield name, id_
