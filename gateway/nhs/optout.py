@@ -116,6 +116,23 @@ def standing(preferences: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {name: _latest(choices, RESTRICTIVE[name]) for name, choices in sorted(stated.items())}
 
 
+def strictest(stated: Iterable[tuple[int, str, str]]) -> dict[str, str]:
+    """Set → effect of what stands in several Patients of a person, as it is acted on: each Patient's own latest, and of
+    these the most restrictive, because any of them withholds. ``stated`` are (patient, name, date).
+
+    >>> strictest([(1, "sharing:objection", "2015"), (2, "sharing:consent", "2020")])
+    {'sharing': 'objection'}
+    """
+    by_patient: dict[int, list[tuple[str, str]]] = {}
+    for key, name, at in stated:
+        by_patient.setdefault(key, []).append((name, at))
+    effects: dict[str, str] = {}
+    for said in by_patient.values():
+        for name, effect in standing(said).items():
+            effects[name] = min(effects.get(name, effect), effect, key=RESTRICTIVE[name].index)
+    return effects
+
+
 def bits(standing: dict[str, str]) -> int:
     """The label bits a Patient carries for the choices that stand."""
     return sum(BITS.get(item, 0) for item in standing.items())

@@ -13,6 +13,7 @@ from random import Random
 from typing import Any
 
 from gateway.errors import NotFound
+from gateway.fhir.dates import DAY
 from gateway.nhs import access
 from gateway.nhs.roles import RESOURCES, ROLES, Caller
 from gateway.nhs.steps import Step, steps
@@ -20,6 +21,8 @@ from gateway.oversight.triage import ACT, Alert, one_of
 from gateway.records import instant
 from gateway.records.door import Door, refuse_early, who
 
+VIEWS = RESOURCES | access.VIEWS
+"""The acts that are a view of one person's record."""
 LOOKED_AT, SAMPLE = 20_000, 5
 """Events of each stream that are looked through, the newest, and the ordinary views that are shown to compare with."""
 
@@ -61,8 +64,8 @@ def alert(door: Door, caller: Caller, key: int, request_id: str) -> tuple[Alert,
 def sample(door: Door, caller: Caller) -> list[Deed]:
     """A few views of the officer's organisation by chance, the same for a day: alerts alone do not show what is usual.
     No patient is named. The queue that they stand beside is what is asked for and audited."""
-    views = [event for event in _events(door, caller.organisation) if _is_view(event)]
-    draw = Random(door.store.clock() // 86_400_000_000)  # for a choice, and no secret
+    views = [event for event in _events(door, caller.organisation) if is_view(event)]
+    draw = Random(door.store.clock() // DAY)  # for a choice, and no secret
     return [_deed({**event, "patients": ()}) for event in draw.sample(views, min(SAMPLE, len(views)))]
 
 
@@ -76,9 +79,9 @@ def _is_of(event: Mapping[str, Any], alert: Alert) -> bool:
     return is_request and not event["act"].startswith("audit")
 
 
-def _is_view(event: Mapping[str, Any]) -> bool:
-    is_view = event["act"] in RESOURCES | access.VIEWS and event.get("outcome") == "ok"
-    return is_view and bool(event.get("patients"))
+def is_view(event: Mapping[str, Any]) -> bool:
+    """Whether an event is a view of one person's record."""
+    return event.get("outcome") == "ok" and event["act"] in VIEWS and bool(event.get("patients"))
 
 
 def _deed(event: Mapping[str, Any]) -> Deed:

@@ -11,16 +11,15 @@ from typing import Any
 
 from gateway.errors import Invalid
 from gateway.fhir.dates import DAY, interval
-from gateway.nhs import access, alerting, identifiers, roles, snooping
+from gateway.nhs import alerting, identifiers, snooping
 from gateway.nhs.snooping import Evidence, Finding, Known, Period, View
+from gateway.oversight.hindsight import is_view
 from gateway.records.door import Door
 from gateway.records.looked_at import looked_at
 from gateway.store import alerts
 from gateway.store.alerts import Raised
 from gateway.store.changes import record_write
 
-VIEWS = roles.RESOURCES | access.VIEWS
-"""The acts that are a view of one person's record."""
 STAFF, ROSTER = ("user", "surname", "number", "line", "postcode"), ("user", "start", "end")
 """The columns of the files that an organisation gives."""
 
@@ -85,8 +84,7 @@ def suspect(door: Door, organisation: str, known: Staff, days: int, most: int, b
 
 
 def _is_view(event: Mapping[str, Any], organisation: str) -> bool:
-    is_of_person = event.get("outcome") == "ok" and event["act"] in VIEWS and bool(event.get("patients"))
-    return is_of_person and bool(event.get("role")) and event.get("organisation") == organisation
+    return is_view(event) and bool(event.get("role")) and event.get("organisation") == organisation
 
 
 def _view(event: Mapping[str, Any]) -> View:

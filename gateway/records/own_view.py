@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from gateway.fhir import build
 from gateway.fhir.dates import DAY, moment
 from gateway.nhs import access, labels, oneself
 from gateway.nhs.looks import LOCAL, Look, looks
-from gateway.nhs.optout import RESTRICTIVE, standing
+from gateway.nhs.optout import strictest
 from gateway.nhs.roles import Caller
 from gateway.nhs.summary.sections.marked import is_safeguarding
 from gateway.records.door import Door, audited, error, refuse_early
@@ -78,24 +78,7 @@ def choices(door: Door, caller: Caller, request_id: str) -> dict[str, str]:
     audited(door, caller, act, decision, "refused" if decision.refusal else "ok", request_id)
     if decision.refusal:
         raise error(decision.refusal, "")
-    return held(stated)
-
-
-def held(stated: Iterable[tuple[int, str, str]]) -> dict[str, str]:
-    """Set → effect of what stands in several Patients of a person, as it is acted on: each Patient's own latest, and of
-    these the most restrictive, because any of them withholds. ``stated`` are (patient, name, date).
-
-    >>> held([(1, "sharing:objection", "2015"), (2, "sharing:consent", "2020")])
-    {'sharing': 'objection'}
-    """
-    by_patient: dict[int, list[tuple[str, str]]] = {}
-    for key, name, at in stated:
-        by_patient.setdefault(key, []).append((name, at))
-    strictest: dict[str, str] = {}
-    for said in by_patient.values():
-        for name, effect in standing(said).items():
-            strictest[name] = min(strictest.get(name, effect), effect, key=RESTRICTIVE[name].index)
-    return strictest
+    return strictest(stated)
 
 
 def _decided(
